@@ -1,0 +1,1 @@
+//! The Kafka wire protocol and record formats: every message, every version.

@@ -1,0 +1,1 @@
+//! The broker: network, API handlers, partitions, drivers.

@@ -1,0 +1,1 @@
+//! Clock, disk, net, task and random: the real ones, and seeded faulty ones.

@@ -1,0 +1,1 @@
+//! A data directory: write-ahead log, checkpoint, segments, indexes, recovery.

@@ -1,0 +1,1 @@
+//! Whole brokers from a seed: workloads, faults, checkers.
