@@ -13,11 +13,20 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-pub mod disk;
-pub mod net;
-pub mod task;
+// Lowest floor first; a module uses only those above it.
 pub mod time;
 
+pub mod task;
+
+pub mod net;
+
+pub mod disk;
+
+pub mod buffer;
+
+pub mod os;
+
+pub use buffer::{AlignedBuffer, BufferWriter, SharedBuffer};
 pub use disk::{Advice, Disk, Entry, File, FileKind, LockError, Metadata, OpenOptions};
 pub use net::{Listener, Stream};
 pub use task::{Stopped, Task};

@@ -1,0 +1,23 @@
+//! The real world: tokio and the operating system. The only place that names either.
+
+mod clock;
+mod dedicated;
+mod disk;
+mod env;
+mod file;
+mod limits;
+mod net;
+mod pool;
+mod signals;
+
+#[cfg(test)]
+mod tests;
+
+pub use clock::OsSleep;
+pub use dedicated::block_on;
+pub use disk::{OsDisk, OsLock};
+pub use env::{OsEnv, run};
+pub use file::OsFile;
+pub use limits::raise_file_limit;
+pub use net::{LISTEN_BACKLOG, OsListener, OsReader, OsStream, OsWriter};
+pub use signals::{ShutdownSignals, Signal, shutdown_signal};
