@@ -1,0 +1,28 @@
+//! Why a key changes nothing in this version, in words a user can act on.
+
+pub(crate) const ALWAYS: &str = "Ottla always does this";
+pub(crate) const CHECKPOINT: &str =
+    "one checkpoint and the write-ahead log hold this, always up to date";
+pub(crate) const CLEANER: &str = "compaction sizes its work by itself";
+pub(crate) const DUE_TIMES: &str = "due work runs from a table of due times";
+pub(crate) const FAST_START: &str = "a start that cannot succeed fails at once";
+pub(crate) const GROUP_COMMIT: &str = "writes are grouped by the log itself";
+pub(crate) const INLINE: &str = "assignments are computed where they are needed";
+pub(crate) const MEMORY: &str = "one memory budget bounds the whole node: ottla.memory.budget";
+pub(crate) const METADATA_LOG: &str = "the metadata log is kept as every other log is";
+pub(crate) const NO_AUTHORIZER: &str = "there is no authorizer to wait for in this version";
+pub(crate) const NO_JVM: &str = "Ottla has no JVM and loads no Java classes";
+pub(crate) const NO_PEERS: &str = "this version runs one node, which has no peer to talk to";
+pub(crate) const NO_PURGATORY: &str = "Ottla has no purgatory to purge";
+pub(crate) const NO_QUOTAS: &str = "quotas are not enforced by this version";
+pub(crate) const NO_SECURITY: &str = "TLS, SASL and ACLs are not served by this version";
+pub(crate) const NO_SHARE: &str = "share groups are not served by this version";
+pub(crate) const NO_STREAMS: &str = "streams groups are not served by this version";
+pub(crate) const NO_TELEMETRY: &str = "clients are not asked for metrics by this version";
+pub(crate) const NO_TIERS: &str = "tiered storage is not served by this version";
+pub(crate) const NO_TRANSACTIONS: &str = "transactions are not served by this version";
+pub(crate) const ONE_DIR: &str = "Ottla keeps everything in one data directory";
+pub(crate) const OWN_METRICS: &str = "Ottla measures in its own way";
+pub(crate) const OWN_THREADS: &str = "Ottla sizes its threads by the processors it has";
+pub(crate) const RECOVERY: &str = "recovery is bounded by the write-ahead log and needs no threads";
+pub(crate) const STABLE: &str = "unstable versions are never served";
