@@ -1,14 +1,32 @@
-//! Repository tasks, each a command of `cargo xtask`.
+//! Repository tasks, each a command of `cargo xtask`. `verify` never writes to the tree; `fix` does.
 
 mod codegen;
+mod conformance;
+mod source;
+mod tidy;
+mod verify;
 
 use std::process::ExitCode;
 
+const USAGE: &str = "usage: cargo xtask COMMAND
+
+  tidy                    floors, module order, sizes, purity, paths named in docs, fresh generated files
+  codegen [--check]       writes (or checks) the generated protocol code
+  verify [--quick]        what CI runs, read-only: fmt, clippy, deny, tidy, tests
+  fix                     formats, applies clippy's suggestions, regenerates
+  conformance [CLIENT...] [--against HOST:PORT] [--binary PATH]
+                          real clients against the real binary (or another broker)";
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    let rest = args.get(1..).unwrap_or_default();
     let outcome = match args.first().map(String::as_str) {
-        Some("codegen") => codegen::run(args.iter().any(|a| a == "--check")),
-        _ => Err("usage: cargo xtask codegen [--check]".to_string()),
+        Some("tidy") => tidy::run(),
+        Some("codegen") => codegen::run(rest.iter().any(|a| a == "--check")),
+        Some("verify") => verify::verify(rest.iter().any(|a| a == "--quick")),
+        Some("fix") => verify::fix(),
+        Some("conformance") => conformance::run(rest),
+        _ => Err(USAGE.to_string()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
