@@ -19,6 +19,7 @@ mod message;
 #[rustfmt::skip]
 #[allow(clippy::all, clippy::too_many_lines)]
 pub mod messages;
+pub mod records;
 
 pub use api_key::ApiKey;
 pub use decode_error::{DecodeError, DecodeErrorKind};
@@ -27,7 +28,7 @@ pub use encode_error::{EncodeError, EncodeErrorKind};
 pub use encoder::Encoder;
 pub use error_code::ErrorCode;
 pub use message::{
-    Message, RawTaggedField, Request, decode_exact, encode_to_bytes, valid_versions,
+    Message, RawTaggedField, Record, Request, decode_exact, encode_to_bytes, valid_versions,
 };
 pub use str::Str;
 pub use uuid::{ParseUuidError, Uuid};

@@ -29,6 +29,12 @@ pub trait Request: Message {
     type Response: Message;
 }
 
+/// A record of the metadata log, or a key or value of a coordinator's log.
+pub trait Record: Message {
+    /// Its number among the records of its log.
+    const KEY: i16;
+}
+
 /// Reads one message that must fill `bytes` to the last one.
 pub fn decode_exact<M: Message>(bytes: Bytes, version: i16) -> Result<M, DecodeError> {
     let mut d = Decoder::new(bytes);

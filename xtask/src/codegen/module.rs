@@ -30,6 +30,13 @@ pub(crate) fn message(message: &Message, response: Option<&Message>) -> String {
             response.name,
         );
     }
+    if let (Kind::Metadata | Kind::Record, Some(key)) = (message.kind, message.key) {
+        let _ = writeln!(
+            body,
+            "\nimpl crate::message::Record for {} {{\n    const KEY: i16 = {key};\n}}",
+            message.name
+        );
+    }
     out.push_str(&imports(&body));
     out.push_str(&body);
     out

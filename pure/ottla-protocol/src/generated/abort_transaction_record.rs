@@ -68,3 +68,7 @@ impl crate::message::Message for AbortTransactionRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for AbortTransactionRecord {
+    const KEY: i16 = 25;
+}

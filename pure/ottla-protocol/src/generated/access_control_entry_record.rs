@@ -78,3 +78,7 @@ impl crate::message::Message for AccessControlEntryRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for AccessControlEntryRecord {
+    const KEY: i16 = 18;
+}

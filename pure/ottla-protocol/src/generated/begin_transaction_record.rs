@@ -68,3 +68,7 @@ impl crate::message::Message for BeginTransactionRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for BeginTransactionRecord {
+    const KEY: i16 = 23;
+}

@@ -115,3 +115,7 @@ impl crate::message::Message for BrokerRegistrationChangeRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for BrokerRegistrationChangeRecord {
+    const KEY: i16 = 17;
+}

@@ -49,3 +49,7 @@ impl crate::message::Message for ClearElrRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ClearElrRecord {
+    const KEY: i16 = 28;
+}

@@ -99,3 +99,7 @@ impl crate::message::Message for ClientQuotaRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ClientQuotaRecord {
+    const KEY: i16 = 14;
+}

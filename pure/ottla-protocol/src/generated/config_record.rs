@@ -67,3 +67,7 @@ impl crate::message::Message for ConfigRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ConfigRecord {
+    const KEY: i16 = 4;
+}

@@ -42,3 +42,7 @@ impl crate::message::Message for ConsumerGroupCurrentMemberAssignmentKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ConsumerGroupCurrentMemberAssignmentKey {
+    const KEY: i16 = 8;
+}

@@ -126,3 +126,7 @@ impl crate::message::Message for ConsumerGroupCurrentMemberAssignmentValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ConsumerGroupCurrentMemberAssignmentValue {
+    const KEY: i16 = 8;
+}

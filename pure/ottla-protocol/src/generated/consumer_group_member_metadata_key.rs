@@ -42,3 +42,7 @@ impl crate::message::Message for ConsumerGroupMemberMetadataKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ConsumerGroupMemberMetadataKey {
+    const KEY: i16 = 5;
+}

@@ -172,3 +172,7 @@ impl crate::message::Message for ConsumerGroupMemberMetadataValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ConsumerGroupMemberMetadataValue {
+    const KEY: i16 = 5;
+}

@@ -38,3 +38,7 @@ impl crate::message::Message for ConsumerGroupMetadataKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ConsumerGroupMetadataKey {
+    const KEY: i16 = 3;
+}

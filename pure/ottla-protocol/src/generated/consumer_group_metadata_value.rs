@@ -71,3 +71,7 @@ impl crate::message::Message for ConsumerGroupMetadataValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ConsumerGroupMetadataValue {
+    const KEY: i16 = 3;
+}

@@ -38,3 +38,7 @@ impl crate::message::Message for ConsumerGroupPartitionMetadataKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ConsumerGroupPartitionMetadataKey {
+    const KEY: i16 = 4;
+}

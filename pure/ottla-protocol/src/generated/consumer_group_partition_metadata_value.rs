@@ -122,3 +122,7 @@ impl crate::message::Message for ConsumerGroupPartitionMetadataValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ConsumerGroupPartitionMetadataValue {
+    const KEY: i16 = 4;
+}

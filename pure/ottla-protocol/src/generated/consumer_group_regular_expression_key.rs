@@ -42,3 +42,7 @@ impl crate::message::Message for ConsumerGroupRegularExpressionKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ConsumerGroupRegularExpressionKey {
+    const KEY: i16 = 16;
+}

@@ -57,3 +57,7 @@ impl crate::message::Message for ConsumerGroupRegularExpressionValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ConsumerGroupRegularExpressionValue {
+    const KEY: i16 = 16;
+}

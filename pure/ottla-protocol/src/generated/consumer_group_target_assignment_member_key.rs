@@ -42,3 +42,7 @@ impl crate::message::Message for ConsumerGroupTargetAssignmentMemberKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ConsumerGroupTargetAssignmentMemberKey {
+    const KEY: i16 = 7;
+}

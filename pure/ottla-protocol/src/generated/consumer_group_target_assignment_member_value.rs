@@ -81,3 +81,7 @@ impl crate::message::Message for ConsumerGroupTargetAssignmentMemberValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ConsumerGroupTargetAssignmentMemberValue {
+    const KEY: i16 = 7;
+}

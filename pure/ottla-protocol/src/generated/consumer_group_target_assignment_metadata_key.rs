@@ -38,3 +38,7 @@ impl crate::message::Message for ConsumerGroupTargetAssignmentMetadataKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ConsumerGroupTargetAssignmentMetadataKey {
+    const KEY: i16 = 6;
+}

@@ -71,3 +71,7 @@ impl crate::message::Message for ConsumerGroupTargetAssignmentMetadataValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ConsumerGroupTargetAssignmentMetadataValue {
+    const KEY: i16 = 6;
+}

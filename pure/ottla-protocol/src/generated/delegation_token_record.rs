@@ -73,3 +73,7 @@ impl crate::message::Message for DelegationTokenRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for DelegationTokenRecord {
+    const KEY: i16 = 10;
+}

@@ -44,3 +44,7 @@ impl crate::message::Message for EndTransactionRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for EndTransactionRecord {
+    const KEY: i16 = 24;
+}

@@ -53,3 +53,7 @@ impl crate::message::Message for FeatureLevelRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for FeatureLevelRecord {
+    const KEY: i16 = 12;
+}

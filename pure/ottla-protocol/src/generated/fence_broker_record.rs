@@ -52,3 +52,7 @@ impl crate::message::Message for FenceBrokerRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for FenceBrokerRecord {
+    const KEY: i16 = 7;
+}

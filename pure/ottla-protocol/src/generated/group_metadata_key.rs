@@ -38,3 +38,7 @@ impl crate::message::Message for GroupMetadataKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for GroupMetadataKey {
+    const KEY: i16 = 2;
+}

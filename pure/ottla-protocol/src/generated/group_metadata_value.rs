@@ -139,3 +139,7 @@ impl crate::message::Message for GroupMetadataValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for GroupMetadataValue {
+    const KEY: i16 = 2;
+}

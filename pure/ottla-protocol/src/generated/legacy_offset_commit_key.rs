@@ -46,3 +46,7 @@ impl crate::message::Message for LegacyOffsetCommitKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for LegacyOffsetCommitKey {
+    const KEY: i16 = 0;
+}

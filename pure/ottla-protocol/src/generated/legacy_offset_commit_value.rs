@@ -46,3 +46,7 @@ impl crate::message::Message for LegacyOffsetCommitValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for LegacyOffsetCommitValue {
+    const KEY: i16 = 0;
+}

@@ -44,3 +44,7 @@ impl crate::message::Message for NoOpRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for NoOpRecord {
+    const KEY: i16 = 20;
+}

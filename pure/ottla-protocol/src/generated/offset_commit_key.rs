@@ -46,3 +46,7 @@ impl crate::message::Message for OffsetCommitKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for OffsetCommitKey {
+    const KEY: i16 = 1;
+}

@@ -95,3 +95,7 @@ impl crate::message::Message for OffsetCommitValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for OffsetCommitValue {
+    const KEY: i16 = 1;
+}

@@ -181,3 +181,7 @@ impl crate::message::Message for PartitionChangeRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for PartitionChangeRecord {
+    const KEY: i16 = 5;
+}

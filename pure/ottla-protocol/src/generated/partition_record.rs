@@ -140,3 +140,7 @@ impl crate::message::Message for PartitionRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for PartitionRecord {
+    const KEY: i16 = 3;
+}

@@ -62,3 +62,7 @@ impl crate::message::Message for ProducerIdsRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ProducerIdsRecord {
+    const KEY: i16 = 15;
+}

@@ -201,3 +201,7 @@ impl crate::message::Message for RegisterBrokerRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for RegisterBrokerRecord {
+    const KEY: i16 = 0;
+}

@@ -142,3 +142,7 @@ impl crate::message::Message for RegisterControllerRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for RegisterControllerRecord {
+    const KEY: i16 = 27;
+}

@@ -211,3 +211,7 @@ impl crate::message::Message for RemoteLogSegmentMetadataRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for RemoteLogSegmentMetadataRecord {
+    const KEY: i16 = 0;
+}

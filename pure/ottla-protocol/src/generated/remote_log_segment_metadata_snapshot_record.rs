@@ -142,3 +142,7 @@ impl crate::message::Message for RemoteLogSegmentMetadataSnapshotRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for RemoteLogSegmentMetadataSnapshotRecord {
+    const KEY: i16 = 3;
+}

@@ -136,3 +136,7 @@ impl crate::message::Message for RemoteLogSegmentMetadataUpdateRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for RemoteLogSegmentMetadataUpdateRecord {
+    const KEY: i16 = 1;
+}

@@ -98,3 +98,7 @@ impl crate::message::Message for RemotePartitionDeleteMetadataRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for RemotePartitionDeleteMetadataRecord {
+    const KEY: i16 = 2;
+}

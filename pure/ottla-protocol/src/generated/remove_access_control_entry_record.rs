@@ -49,3 +49,7 @@ impl crate::message::Message for RemoveAccessControlEntryRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for RemoveAccessControlEntryRecord {
+    const KEY: i16 = 19;
+}

@@ -49,3 +49,7 @@ impl crate::message::Message for RemoveDelegationTokenRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for RemoveDelegationTokenRecord {
+    const KEY: i16 = 26;
+}

@@ -49,3 +49,7 @@ impl crate::message::Message for RemoveTopicRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for RemoveTopicRecord {
+    const KEY: i16 = 9;
+}

@@ -53,3 +53,7 @@ impl crate::message::Message for RemoveUserScramCredentialRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for RemoveUserScramCredentialRecord {
+    const KEY: i16 = 22;
+}

@@ -42,3 +42,7 @@ impl crate::message::Message for ShareGroupCurrentMemberAssignmentKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ShareGroupCurrentMemberAssignmentKey {
+    const KEY: i16 = 14;
+}

@@ -93,3 +93,7 @@ impl crate::message::Message for ShareGroupCurrentMemberAssignmentValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ShareGroupCurrentMemberAssignmentValue {
+    const KEY: i16 = 14;
+}

@@ -42,3 +42,7 @@ impl crate::message::Message for ShareGroupMemberMetadataKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ShareGroupMemberMetadataKey {
+    const KEY: i16 = 10;
+}

@@ -67,3 +67,7 @@ impl crate::message::Message for ShareGroupMemberMetadataValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ShareGroupMemberMetadataValue {
+    const KEY: i16 = 10;
+}

@@ -38,3 +38,7 @@ impl crate::message::Message for ShareGroupMetadataKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ShareGroupMetadataKey {
+    const KEY: i16 = 11;
+}

@@ -52,3 +52,7 @@ impl crate::message::Message for ShareGroupMetadataValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ShareGroupMetadataValue {
+    const KEY: i16 = 11;
+}

@@ -38,3 +38,7 @@ impl crate::message::Message for ShareGroupStatePartitionMetadataKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ShareGroupStatePartitionMetadataKey {
+    const KEY: i16 = 15;
+}

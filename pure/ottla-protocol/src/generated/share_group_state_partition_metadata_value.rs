@@ -126,3 +126,7 @@ impl crate::message::Message for ShareGroupStatePartitionMetadataValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ShareGroupStatePartitionMetadataValue {
+    const KEY: i16 = 15;
+}

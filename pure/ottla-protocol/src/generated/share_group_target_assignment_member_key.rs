@@ -42,3 +42,7 @@ impl crate::message::Message for ShareGroupTargetAssignmentMemberKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ShareGroupTargetAssignmentMemberKey {
+    const KEY: i16 = 13;
+}

@@ -81,3 +81,7 @@ impl crate::message::Message for ShareGroupTargetAssignmentMemberValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ShareGroupTargetAssignmentMemberValue {
+    const KEY: i16 = 13;
+}

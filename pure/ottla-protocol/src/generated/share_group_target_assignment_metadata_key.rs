@@ -38,3 +38,7 @@ impl crate::message::Message for ShareGroupTargetAssignmentMetadataKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ShareGroupTargetAssignmentMetadataKey {
+    const KEY: i16 = 12;
+}

@@ -71,3 +71,7 @@ impl crate::message::Message for ShareGroupTargetAssignmentMetadataValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ShareGroupTargetAssignmentMetadataValue {
+    const KEY: i16 = 12;
+}

@@ -47,3 +47,7 @@ impl crate::message::Message for ShareSnapshotKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ShareSnapshotKey {
+    const KEY: i16 = 0;
+}

@@ -141,3 +141,7 @@ impl crate::message::Message for ShareSnapshotValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ShareSnapshotValue {
+    const KEY: i16 = 0;
+}

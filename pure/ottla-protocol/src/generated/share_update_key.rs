@@ -47,3 +47,7 @@ impl crate::message::Message for ShareUpdateKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ShareUpdateKey {
+    const KEY: i16 = 1;
+}

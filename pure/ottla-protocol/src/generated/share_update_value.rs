@@ -129,3 +129,7 @@ impl crate::message::Message for ShareUpdateValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ShareUpdateValue {
+    const KEY: i16 = 1;
+}

@@ -42,3 +42,7 @@ impl crate::message::Message for StreamsGroupCurrentMemberAssignmentKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for StreamsGroupCurrentMemberAssignmentKey {
+    const KEY: i16 = 22;
+}

@@ -142,3 +142,7 @@ impl crate::message::Message for StreamsGroupCurrentMemberAssignmentValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for StreamsGroupCurrentMemberAssignmentValue {
+    const KEY: i16 = 22;
+}

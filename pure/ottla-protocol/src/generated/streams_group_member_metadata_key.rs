@@ -42,3 +42,7 @@ impl crate::message::Message for StreamsGroupMemberMetadataKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for StreamsGroupMemberMetadataKey {
+    const KEY: i16 = 19;
+}

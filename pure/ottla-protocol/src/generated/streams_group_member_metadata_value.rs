@@ -151,3 +151,7 @@ impl crate::message::Message for StreamsGroupMemberMetadataValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for StreamsGroupMemberMetadataValue {
+    const KEY: i16 = 19;
+}

@@ -38,3 +38,7 @@ impl crate::message::Message for StreamsGroupMetadataKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for StreamsGroupMetadataKey {
+    const KEY: i16 = 17;
+}

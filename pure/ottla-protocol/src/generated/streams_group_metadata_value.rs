@@ -150,3 +150,7 @@ impl crate::message::Message for StreamsGroupMetadataValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for StreamsGroupMetadataValue {
+    const KEY: i16 = 17;
+}

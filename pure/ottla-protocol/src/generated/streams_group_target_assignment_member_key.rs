@@ -42,3 +42,7 @@ impl crate::message::Message for StreamsGroupTargetAssignmentMemberKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for StreamsGroupTargetAssignmentMemberKey {
+    const KEY: i16 = 21;
+}

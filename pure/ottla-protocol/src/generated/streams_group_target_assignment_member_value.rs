@@ -89,3 +89,7 @@ impl crate::message::Message for StreamsGroupTargetAssignmentMemberValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for StreamsGroupTargetAssignmentMemberValue {
+    const KEY: i16 = 21;
+}

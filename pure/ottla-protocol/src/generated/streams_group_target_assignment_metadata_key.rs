@@ -38,3 +38,7 @@ impl crate::message::Message for StreamsGroupTargetAssignmentMetadataKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for StreamsGroupTargetAssignmentMetadataKey {
+    const KEY: i16 = 20;
+}

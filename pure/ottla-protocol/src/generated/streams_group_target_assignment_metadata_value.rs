@@ -71,3 +71,7 @@ impl crate::message::Message for StreamsGroupTargetAssignmentMetadataValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for StreamsGroupTargetAssignmentMetadataValue {
+    const KEY: i16 = 20;
+}

@@ -38,3 +38,7 @@ impl crate::message::Message for StreamsGroupTopologyKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for StreamsGroupTopologyKey {
+    const KEY: i16 = 23;
+}

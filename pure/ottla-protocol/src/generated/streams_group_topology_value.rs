@@ -213,3 +213,7 @@ impl crate::message::Message for StreamsGroupTopologyValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for StreamsGroupTopologyValue {
+    const KEY: i16 = 23;
+}

@@ -54,3 +54,7 @@ impl crate::message::Message for TopicRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for TopicRecord {
+    const KEY: i16 = 2;
+}

@@ -38,3 +38,7 @@ impl crate::message::Message for TransactionLogKey {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for TransactionLogKey {
+    const KEY: i16 = 0;
+}

@@ -174,3 +174,7 @@ impl crate::message::Message for TransactionLogValue {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for TransactionLogValue {
+    const KEY: i16 = 0;
+}

@@ -52,3 +52,7 @@ impl crate::message::Message for UnfenceBrokerRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for UnfenceBrokerRecord {
+    const KEY: i16 = 8;
+}

@@ -52,3 +52,7 @@ impl crate::message::Message for UnregisterBrokerRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for UnregisterBrokerRecord {
+    const KEY: i16 = 1;
+}

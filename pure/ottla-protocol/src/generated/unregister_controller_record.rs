@@ -48,3 +48,7 @@ impl crate::message::Message for UnregisterControllerRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for UnregisterControllerRecord {
+    const KEY: i16 = 29;
+}

@@ -71,3 +71,7 @@ impl crate::message::Message for UserScramCredentialRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for UserScramCredentialRecord {
+    const KEY: i16 = 11;
+}

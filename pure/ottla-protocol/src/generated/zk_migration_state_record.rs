@@ -48,3 +48,7 @@ impl crate::message::Message for ZkMigrationStateRecord {
         self.write(e, version)
     }
 }
+
+impl crate::message::Record for ZkMigrationStateRecord {
+    const KEY: i16 = 21;
+}

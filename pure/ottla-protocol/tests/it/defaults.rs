@@ -91,10 +91,8 @@ fn large_bytes_are_shared_and_not_copied() {
         records: Some(records.clone()),
         ..Default::default()
     };
-    let topic = produce_request::TopicProduceData {
-        partition_data: vec![partition],
-        ..Default::default()
-    };
+    let topic =
+        produce_request::TopicProduceData { partition_data: vec![partition], ..Default::default() };
     let request = ProduceRequest { topic_data: vec![topic], ..Default::default() };
     let mut e = Encoder::new();
     request.encode(&mut e, 13).expect("encodes");

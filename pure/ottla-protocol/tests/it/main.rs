@@ -1,3 +1,4 @@
 //! Black-box tests of the wire.
 
 mod defaults;
+mod records;

@@ -1,0 +1,28 @@
+//! Record batches: the headers that brokers patch in place, the records inside, and the old formats they grew
+//! out of. Nothing here copies a batch that is only passed on.
+
+mod attributes;
+mod batch_error;
+mod batches;
+mod builder;
+pub mod compression;
+pub mod control;
+pub mod coordinator_record;
+mod crc;
+mod header;
+pub mod legacy;
+pub mod metadata_frame;
+mod record;
+mod varint;
+
+pub use attributes::TimestampType;
+pub use batch_error::BatchError;
+pub use batches::{Batches, batches};
+pub use builder::{BatchBuilder, BatchOptions};
+pub use compression::{Compression, compress, decompress};
+pub use crc::{crc32, crc32c};
+pub use header::{
+    BATCH_HEADER_SIZE, BatchHeader, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE,
+    set_base_offset, set_leader_epoch, set_max_timestamp, verify_crc,
+};
+pub use record::{Record, RecordIter, RecordRef, records};
