@@ -36,7 +36,32 @@ check "delete-records" "low_watermark" run $t.DeleteRecordsCommand --bootstrap-s
 rm -f "$conf.json"
 check "log-dirs" "tools-$n" run $t.LogDirsCommand --bootstrap-server "$b" --describe --topic-list "tools-$n"
 check "broker-api-versions" "Produce\(0\): " run $t.BrokerApiVersionsCommand --bootstrap-server "$b"
-check "producer-perf-test" "20000 records sent" run $t.ProducerPerformance --topic "tools-perf-$n" --num-records 20000 --record-size 200 --throughput -1 --bootstrap-server "$b"
+check "topics --create for the perf test" "Created topic" run $t.TopicCommand --bootstrap-server "$b" --create --topic "tools-perf-$n" --config segment.bytes=1048576
+check "producer-perf-test" "50000 records sent" run $t.ProducerPerformance --topic "tools-perf-$n" --num-records 50000 --record-size 200 --throughput -1 --bootstrap-server "$b"
+check "consumer-perf-test" "50000" run $t.ConsumerPerformance --topic "tools-perf-$n" --num-records 50000 --bootstrap-server "$b"
 check "cluster cluster-id" "Cluster ID: " run $t.ClusterTool cluster-id --bootstrap-server "$b"
+
+# The files, read by Kafka's own tool. Segments are written in the background, so the first one is awaited.
+dump() { run $t.DumpLogSegments "$@" >"$conf.dump" 2>&1; local rc=$?; cut -c 1-300 "$conf.dump" | head -n 100000; rm -f "$conf.dump"; return $rc; }
+sound() { # pattern of a fault, arguments of dump-log: prints `sound N lines`, or what is wrong
+  local fault=$1; shift
+  local out
+  out=$(dump "$@") || { echo "$out" | tail -n 3; return 1; }
+  if grep -qE "$fault" <<<"$out"; then grep -E "$fault" <<<"$out" | head -n 1; return 1; fi
+  echo "sound $(wc -l <<<"$out") lines"
+}
+if [ -n "${DATA_DIR:-}" ]; then
+  p=$DATA_DIR/tools-perf-$n-0
+  for _ in $(seq 1 150); do [ -s "$p/00000000000000000000.index" ] && break; sleep 0.2; done
+  logs=$(find "$p" -name '*.log' | sort | paste -sd,)
+  sealed=$(find "$p" -name '*.log' | sort | sed '$d;s/log$/index/' | paste -sd,)
+  times=$(find "$p" -name '*.log' | sort | sed '$d;s/log$/timeindex/' | paste -sd,)
+  check "dump-log --deep-iteration of every segment" "sound [0-9]{5}" sound "isvalid: false|isValid: false|Exception|[Cc]orrupt" --deep-iteration --files "$logs"
+  check "dump-log --index-sanity-check" "sound" sound "Exception|[Mm]ismatch|[Cc]orrupt|failed" --index-sanity-check --files "$sealed"
+  check "dump-log --verify-index-only" "sound" sound "Exception|[Mm]ismatch|[Cc]orrupt|Found" --verify-index-only --files "$sealed,$times"
+  check "dump-log --cluster-metadata-decoder" "sound" sound "Exception|isvalid: false|Error" --cluster-metadata-decoder --files "$(find "$DATA_DIR/__cluster_metadata-0" -name '*.log' | sort | paste -sd,)"
+  offsets=$(find "$DATA_DIR" -path '*/__consumer_offsets-*' -name '*.log' -size +0 | sort | paste -sd,)
+  check "dump-log --offsets-decoder" "sound" sound "Exception|isvalid: false|Error" --offsets-decoder --deep-iteration --files "$offsets"
+fi
 check "topics --delete" "" run $t.TopicCommand --bootstrap-server "$b" --delete --topic "tools-$n"
 exit $((failures > 0))
