@@ -26,6 +26,8 @@ pub mod buffer;
 
 pub mod os;
 
+pub mod sim;
+
 pub use buffer::{AlignedBuffer, BufferWriter, SharedBuffer};
 pub use disk::{Advice, Disk, Entry, File, FileKind, LockError, Metadata, OpenOptions};
 pub use net::{Listener, Stream};
