@@ -33,11 +33,25 @@ pub enum Command {
         member_suffix: Str,
         request: JoinGroupRequest,
     },
-    SyncGroup { token: Token, request: SyncGroupRequest },
-    Heartbeat { token: Token, request: HeartbeatRequest },
-    LeaveGroup { token: Token, version: i16, request: LeaveGroupRequest },
+    SyncGroup {
+        token: Token,
+        request: SyncGroupRequest,
+    },
+    Heartbeat {
+        token: Token,
+        request: HeartbeatRequest,
+    },
+    LeaveGroup {
+        token: Token,
+        version: i16,
+        request: LeaveGroupRequest,
+    },
     /// The topics have been looked up: each has its name and, where known, its id.
-    OffsetCommit { token: Token, version: i16, request: OffsetCommitRequest },
+    OffsetCommit {
+        token: Token,
+        version: i16,
+        request: OffsetCommitRequest,
+    },
     /// The topics have been looked up: each has its name and, where known, its id.
     OffsetFetch {
         token: Token,
@@ -45,16 +59,35 @@ pub enum Command {
         group: offset_fetch_request::OffsetFetchRequestGroup,
     },
     /// The topics exist.
-    OffsetDelete { token: Token, request: OffsetDeleteRequest },
-    DeleteGroups { token: Token, groups: Vec<Str> },
-    ListGroups { token: Token, states: Vec<Str>, types: Vec<Str> },
-    DescribeGroups { token: Token, version: i16, groups: Vec<Str> },
+    OffsetDelete {
+        token: Token,
+        request: OffsetDeleteRequest,
+    },
+    DeleteGroups {
+        token: Token,
+        groups: Vec<Str>,
+    },
+    ListGroups {
+        token: Token,
+        states: Vec<Str>,
+        types: Vec<Str>,
+    },
+    DescribeGroups {
+        token: Token,
+        version: i16,
+        groups: Vec<Str>,
+    },
     /// These topics are gone; what was committed for them goes too.
-    TopicsDeleted { topics: Vec<Str> },
+    TopicsDeleted {
+        topics: Vec<Str>,
+    },
     /// Take the earliest due timer, if there is one.
     Timeout,
     /// The records of an earlier decision could not be appended: back to what is replicated.
-    Revert { groups: Vec<Str>, error: ErrorCode },
+    Revert {
+        groups: Vec<Str>,
+        error: ErrorCode,
+    },
     /// The shard is led elsewhere from now on: nobody may wait here any longer.
     Unload,
 }
