@@ -5,6 +5,10 @@
 
 pub mod error;
 pub mod config;
+pub mod validate;
 pub mod epochs;
+pub mod producers;
 pub mod index;
+pub mod segment;
 pub mod retention;
+pub mod kafka_dir;
