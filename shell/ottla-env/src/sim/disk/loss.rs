@@ -114,7 +114,7 @@ impl Chance {
     }
 
     pub(super) fn tears(&mut self) -> bool {
-        !self.latest && self.random.chance(25)
+        !self.latest && self.random.chance(40)
     }
 
     pub(super) fn sector_survives(&mut self) -> bool {

@@ -10,10 +10,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ottla_env::os::{self, OsEnv};
+use ottla_env::sim::{Sim, SimEnv};
 use ottla_env::{Disk, Env};
 
 /// No promise takes longer than this on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
+/// Worlds each promise is kept in.
+const SEEDS: u64 = 8;
 
 /// Runs `promise` on the real environment, with an empty folder of its own.
 fn on_the_os<F, Fut>(name: &str, promise: F)
@@ -33,8 +36,26 @@ where
     std::fs::remove_dir_all(&root).unwrap();
 }
 
+/// Runs `promise` in a few simulated worlds.
+fn in_simulation<F, Fut>(promise: F)
+where
+    F: Fn(SimEnv, PathBuf) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    for seed in 0..SEEDS {
+        let sim = Sim::new(seed);
+        let env = sim.node("a");
+        sim.block_on(promise(env, PathBuf::from("/test")));
+    }
+}
+
 macro_rules! promises {
     ($($module:ident :: $name:ident),* $(,)?) => {
+        mod sim_env {
+            $(#[test] fn $name() {
+                super::in_simulation(super::$module::$name);
+            })*
+        }
         mod os_env {
             $(#[test] fn $name() {
                 super::on_the_os(stringify!($name), super::$module::$name);

@@ -118,16 +118,17 @@ pub(super) async fn readiness_and_tries_agree<E: Env>(env: E, _root: PathBuf) {
     assert_eq!(far.try_read(&mut buffer).unwrap_err().kind(), ErrorKind::WouldBlock);
     near.writable().await.unwrap();
     let slices = [IoSlice::new(b"ab"), IoSlice::new(b""), IoSlice::new(b"cde")];
-    assert_eq!(near.try_write_vectored(&slices).unwrap(), 5);
+    let sent = near.try_write_vectored(&slices).unwrap();
+    assert!((1..=5).contains(&sent));
     let mut got = Vec::new();
-    while got.len() < 5 {
+    while got.len() < sent {
         far.readable().await.unwrap();
         match far.try_read(&mut buffer) {
             Ok(count) => got.extend_from_slice(&buffer[..count]),
             Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
         }
     }
-    assert_eq!(got, b"abcde");
+    assert_eq!(got, b"abcde"[..sent]);
 
     // Until nothing fits.
     let full = loop {

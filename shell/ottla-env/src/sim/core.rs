@@ -1,0 +1,280 @@
+//! The world's one lock, its clock and its executor: which task runs next is a matter of the seed.
+//!
+//! No task is polled, woken up from outside or dropped while the lock is held: all three may come
+//! back for it. (Waking one of our own tasks only touches the ready list.)
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::watch;
+
+use super::disk::SimDisk;
+use super::network::{Network, NodeId};
+use super::random::Random;
+use super::timers::Timers;
+use super::trace::Trace;
+
+/// The wall clock of a machine without skew when a world begins: 2026-01-01.
+const WALL_START_MS: i64 = 1_767_225_600_000;
+/// Monotonic time when a world begins.
+const START_NANOS: u64 = 1_000_000_000;
+/// A step of a task takes some time, so that a busy loop does not stop the clock.
+const STEP_NANOS: (u64, u64) = (100, 2_000);
+
+pub(super) type TaskId = u64;
+type BoxedFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The tasks that may run, in the order they were woken.
+#[derive(Default)]
+struct Ready(Mutex<Vec<TaskId>>);
+
+/// Puts one task on the ready list, once.
+pub(super) struct Wakeup {
+    id: TaskId,
+    queued: AtomicBool,
+    ready: Arc<Ready>,
+}
+
+impl Wake for Wakeup {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.queued.swap(true, Ordering::Relaxed) {
+            self.ready.0.lock().push(self.id);
+        }
+    }
+}
+
+struct TaskSlot {
+    node: NodeId,
+    name: &'static str,
+    /// Out while it is polled.
+    future: Option<BoxedFuture>,
+    wakeup: Arc<Wakeup>,
+}
+
+/// A machine.
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) disk: SimDisk,
+    /// Counts restarts: what an older process still holds is dead.
+    pub(super) process: u64,
+    pub(super) up: watch::Sender<bool>,
+    pub(super) skew_ms: i64,
+    pub(super) clock: Arc<AtomicI64>,
+}
+
+/// Everything but the ready list.
+pub(super) struct World {
+    pub(super) seed: u64,
+    pub(super) now: u64,
+    pub(super) random: Random,
+    pub(super) timers: Timers,
+    pub(super) nodes: Vec<Node>,
+    pub(super) network: Network,
+    pub(super) trace: Trace,
+    tasks: BTreeMap<TaskId, TaskSlot>,
+    next_task: TaskId,
+}
+
+/// What to do next.
+pub(super) enum Next {
+    Run(TaskId),
+    /// Nothing can run and no timer is set.
+    Stuck,
+}
+
+/// The shared heart of a world.
+pub(super) struct Core {
+    ready: Arc<Ready>,
+    world: Mutex<World>,
+}
+
+impl World {
+    pub(super) fn node(&mut self, id: NodeId) -> &mut Node {
+        &mut self.nodes[usize::from(id.0)]
+    }
+
+    pub(super) fn wall_ms(&self, id: NodeId) -> i64 {
+        let elapsed = ((self.now - START_NANOS) / 1_000_000).cast_signed();
+        WALL_START_MS + elapsed + self.nodes[usize::from(id.0)].skew_ms
+    }
+
+    /// Whether this process of the machine is the one that runs.
+    pub(super) fn lives(&self, id: NodeId, process: u64) -> bool {
+        let node = &self.nodes[usize::from(id.0)];
+        node.process == process && *node.up.borrow()
+    }
+
+    pub(super) fn set_now(&mut self, now: u64) {
+        let before = self.now / 1_000_000;
+        self.now = now;
+        if now / 1_000_000 != before {
+            self.set_clocks();
+        }
+    }
+
+    pub(super) fn set_clocks(&mut self) {
+        for index in 0..self.nodes.len() {
+            let wall = self.wall_ms(NodeId(index as u8));
+            self.nodes[index].clock.store(wall, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Core {
+    pub(super) fn new(seed: u64) -> Core {
+        let world = World {
+            seed,
+            now: START_NANOS,
+            random: Random::new(seed),
+            timers: Timers::default(),
+            nodes: Vec::new(),
+            network: Network::new(),
+            trace: Trace::default(),
+            tasks: BTreeMap::new(),
+            next_task: 0,
+        };
+        Core { ready: Arc::default(), world: Mutex::new(world) }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, World> {
+        self.world.lock()
+    }
+
+    /// A task that is polled elsewhere; ready at once.
+    pub(super) fn foreign_task(&self) -> (TaskId, Waker, Arc<Wakeup>) {
+        let mut world = self.world.lock();
+        let id = world.next_task;
+        world.next_task += 1;
+        let wakeup = self.wakeup(id);
+        let waker = Waker::from(wakeup.clone());
+        waker.wake_by_ref();
+        (id, waker, wakeup)
+    }
+
+    /// Adds a task; `None` (and the future dropped) if the process is dead.
+    pub(super) fn spawn(
+        &self,
+        (node, process): (NodeId, u64),
+        name: &'static str,
+        future: BoxedFuture,
+    ) -> Option<TaskId> {
+        let mut world = self.world.lock();
+        if !world.lives(node, process) {
+            drop(world);
+            drop(future);
+            return None;
+        }
+        let id = world.next_task;
+        world.next_task += 1;
+        let wakeup = self.wakeup(id);
+        let slot = TaskSlot { node, name, future: Some(future), wakeup: wakeup.clone() };
+        world.tasks.insert(id, slot);
+        wakeup.wake();
+        Some(id)
+    }
+
+    /// Drops a task.
+    pub(super) fn abort(&self, id: TaskId) {
+        let slot = self.world.lock().tasks.remove(&id);
+        drop(slot);
+    }
+
+    /// Drops all tasks of a machine (of all machines, if `None`).
+    pub(super) fn abort_all(&self, node: Option<NodeId>) {
+        let mut world = self.world.lock();
+        let gone = world.tasks.extract_if(.., |_, slot| node.is_none_or(|node| slot.node == node));
+        let gone: Vec<_> = gone.collect();
+        drop(world);
+        drop(gone);
+    }
+
+    /// Lets time pass until a task can run, and picks one.
+    pub(super) fn next(&self) -> Next {
+        loop {
+            let mut world = self.world.lock();
+            let due = {
+                let now = world.now;
+                world.timers.take_due(now)
+            };
+            if !due.is_empty() {
+                drop(world);
+                due.into_iter().for_each(Waker::wake);
+                continue;
+            }
+            let mut ready = self.ready.0.lock();
+            if ready.is_empty() {
+                let Some(at) = world.timers.earliest() else { return Next::Stuck };
+                world.set_now(at);
+                continue;
+            }
+            let index = world.random.index(ready.len());
+            let id = ready.swap_remove(index);
+            drop(ready);
+            let step = world.random.between(STEP_NANOS.0, STEP_NANOS.1);
+            let now = world.now + step;
+            world.set_now(now);
+            world.trace.add(id);
+            world.trace.add(now);
+            return Next::Run(id);
+        }
+    }
+
+    /// Polls a task, if it is still there.
+    pub(super) fn run(&self, id: TaskId) {
+        let taken = {
+            let mut world = self.world.lock();
+            world.tasks.get_mut(&id).and_then(|slot| {
+                slot.wakeup.queued.store(false, Ordering::Relaxed);
+                Some((slot.future.take()?, slot.wakeup.clone()))
+            })
+        };
+        let Some((mut future, wakeup)) = taken else { return };
+        let waker = Waker::from(wakeup);
+        let ended = future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+        let mut world = self.world.lock();
+        let slot = match world.tasks.get_mut(&id) {
+            Some(slot) if !ended => {
+                slot.future = Some(future);
+                return;
+            }
+            Some(_) => world.tasks.remove(&id),
+            // Aborted while it ran.
+            None => None,
+        };
+        drop(world);
+        drop((future, slot));
+    }
+
+    /// The names of tasks that wait, for a report.
+    pub(super) fn waiting(&self) -> Vec<String> {
+        let world = self.world.lock();
+        let name = |slot: &TaskSlot| {
+            format!("{} on {}", slot.name, world.nodes[usize::from(slot.node.0)].name)
+        };
+        world.tasks.values().map(name).collect()
+    }
+
+    fn wakeup(&self, id: TaskId) -> Arc<Wakeup> {
+        Arc::new(Wakeup { id, queued: AtomicBool::new(false), ready: self.ready.clone() })
+    }
+}
+
+impl Wakeup {
+    /// Before a poll: from now on a wake counts again.
+    pub(super) fn clear(&self) {
+        self.queued.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Polls `future` once.
+pub(super) fn poll_once<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(waker))
+}
