@@ -1,5 +1,6 @@
 //! What a key's value must be, beyond its type. Checks one value; rules between keys are elsewhere.
 
+use crate::invalid::Invalid;
 use crate::list;
 
 /// One check of one key, as data, so that it also describes itself.
@@ -11,7 +12,7 @@ pub enum Check {
     DoubleBetween(f64, f64),
     OneOf(&'static [&'static str]),
     OneOfIgnoringCase(&'static [&'static str]),
-    /// Each element is one of these, none twice.
+    /// Each element is one of these.
     ListOf(&'static [&'static str]),
     NonEmptyList,
     NonEmpty,
@@ -66,90 +67,99 @@ impl Check {
         }
     }
 
-    /// Checks a value that has its type already; the error is Kafka's reason.
-    pub(crate) fn verify(&self, text: &str) -> Result<(), String> {
+    /// Checks a value that has its type already. `key` is the key as the user wrote it.
+    pub(crate) fn verify(&self, key: &str, text: &str) -> Result<(), Invalid> {
+        let refused = |reason: String| Err(Invalid::new(key, Some(text), reason));
         match self {
             Check::Any | Check::NonNull => Ok(()),
-            Check::AtLeast(least) => in_range(text, Some(*least), None),
-            Check::Between(least, most) => in_range(text, Some(*least), Some(*most)),
-            Check::DoubleBetween(least, most) => in_double_range(text, *least, *most),
-            Check::OneOf(words) => {
-                require(words.contains(&text), || one_of(words, "String must be one of"))
+            Check::AtLeast(least) => out_of_range(text, *least, i64::MAX).map_or(Ok(()), refused),
+            Check::Between(least, most) => {
+                out_of_range(text, *least, *most).map_or(Ok(()), refused)
             }
+            Check::DoubleBetween(least, most) => double_between(key, text, *least, *most),
+            Check::OneOf(words) if words.contains(&text) => Ok(()),
+            Check::OneOf(words) => refused(one_of(words, "String must be one of")),
             Check::OneOfIgnoringCase(words) => {
-                require(words.iter().any(|word| word.eq_ignore_ascii_case(text)), || {
-                    one_of(words, "String must be one of (case insensitive)")
-                })
+                let known = words.iter().any(|word| word.eq_ignore_ascii_case(text));
+                let reason = || one_of(words, "String must be one of (case insensitive)");
+                if known { Ok(()) } else { refused(reason()) }
             }
-            Check::ListOf(words) => list_of(text, words),
-            Check::NonEmptyList => list::refuse_blanks_and_repeats(text),
-            Check::NonEmpty => require(!text.is_empty(), || "String must be non-empty".into()),
-            Check::GzipLevel => {
-                require(text == "-1" || in_range(text, Some(1), Some(9)).is_ok(), || {
-                    "Value must be between 1 and 9 or equal to -1".into()
-                })
-            }
-            Check::ThrottledReplicas => throttled_replicas(text),
-            Check::AutoOffsetReset => auto_offset_reset(text),
+            Check::ListOf(words) => list_of(key, text, words),
+            Check::NonEmptyList => no_blanks(key, text),
+            Check::NonEmpty if text.is_empty() => refused("String must be non-empty".into()),
+            Check::NonEmpty => Ok(()),
+            Check::GzipLevel if text == "-1" || out_of_range(text, 1, 9).is_none() => Ok(()),
+            Check::GzipLevel => refused("Value must be between 1 and 9 or equal to -1".into()),
+            Check::ThrottledReplicas => throttled_replicas(key, text),
+            Check::AutoOffsetReset if is_offset_reset(text) => Ok(()),
+            Check::AutoOffsetReset => refused(format!(
+                "Invalid value `{text}` for configuration {key}. The value must be either \
+                 'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'."
+            )),
         }
     }
-}
-
-fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
-    if holds { Ok(()) } else { Err(otherwise()) }
 }
 
 fn one_of(words: &[&str], phrase: &str) -> String {
     format!("{phrase}: {}", words.join(", "))
 }
 
-fn in_range(text: &str, least: Option<i64>, most: Option<i64>) -> Result<(), String> {
-    let Ok(number) = text.parse::<i64>() else { return Ok(()) };
-    match (least, most) {
-        (Some(least), _) if number < least => Err(format!("Value must be at least {least}")),
-        (_, Some(most)) if number > most => Err(format!("Value must be no more than {most}")),
-        _ => Ok(()),
-    }
-}
-
-fn in_double_range(text: &str, least: f64, most: f64) -> Result<(), String> {
-    let Ok(number) = text.parse::<f64>() else { return Ok(()) };
+fn out_of_range(text: &str, least: i64, most: i64) -> Option<String> {
+    let number = text.parse::<i64>().ok()?;
     if number < least {
-        return Err(format!("Value must be at least {least}"));
+        return Some(format!("Value must be at least {least}"));
     }
-    require(number <= most, || format!("Value must be no more than {most}"))
+    (number > most).then(|| format!("Value must be no more than {most}"))
 }
 
-fn list_of(text: &str, words: &[&str]) -> Result<(), String> {
-    list::refuse_blanks_and_repeats(text)?;
+fn double_between(key: &str, text: &str, least: f64, most: f64) -> Result<(), Invalid> {
+    let Ok(number) = text.parse::<f64>() else { return Ok(()) };
+    let refused = |reason: String| Err(Invalid::new(key, Some(&format!("{number:?}")), reason));
+    if number < least {
+        return refused(format!("Value must be at least {least}"));
+    }
+    // Written so that not-a-number is refused too.
+    if number <= most { Ok(()) } else { refused(format!("Value must be no more than {most}")) }
+}
+
+fn list_of(key: &str, text: &str, words: &[&str]) -> Result<(), Invalid> {
+    no_blanks(key, text)?;
     let stranger = list::elements(text).into_iter().find(|element| !words.contains(element));
-    require(stranger.is_none(), || one_of(words, "String must be one of"))
+    let refused =
+        |element| Invalid::new(key, Some(element), one_of(words, "String must be one of"));
+    stranger.map_or(Ok(()), |element| Err(refused(element)))
 }
 
-fn throttled_replicas(text: &str) -> Result<(), String> {
-    let elements = list::elements(text);
-    let is_pair = |element: &&str| {
-        element.split_once(':').is_some_and(|(partition, broker)| {
-            let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-            number(partition) && number(broker)
-        })
+fn no_blanks(key: &str, text: &str) -> Result<(), Invalid> {
+    if list::elements(text).iter().any(|element| element.is_empty()) {
+        let message = format!("Configuration '{key}' values must not be empty.");
+        return Err(Invalid::whole(key, message));
+    }
+    Ok(())
+}
+
+fn throttled_replicas(key: &str, text: &str) -> Result<(), Invalid> {
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let is_pair = |element: &str| {
+        element
+            .split_once(':')
+            .is_some_and(|(partition, broker)| number(partition) && number(broker))
     };
-    require(text.trim() == "*" || elements.iter().all(is_pair), || {
-        "Must be the literal '*' or a list of replicas in the following format: \
+    if text == "*" || list::elements(text).into_iter().all(is_pair) {
+        return Ok(());
+    }
+    let shown = format!("[{}]", list::elements(text).join(", "));
+    let reason = format!(
+        "{key} must be the literal '*' or a list of replicas in the following format: \
          [partitionId]:[brokerId],[partitionId]:[brokerId],..."
-            .into()
-    })
+    );
+    Err(Invalid::new(key, Some(&shown), reason))
 }
 
-fn auto_offset_reset(text: &str) -> Result<(), String> {
+fn is_offset_reset(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    let by_duration = lower.strip_prefix("by_duration:").is_some_and(is_iso_duration);
-    require(matches!(lower.as_str(), "latest" | "earliest") || by_duration, || {
-        format!(
-            "Invalid value `{text}` for configuration share.auto.offset.reset. The value must be \
-             either 'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'."
-        )
-    })
+    let by_duration = || lower.strip_prefix("by_duration:").is_some_and(is_iso_duration);
+    matches!(lower.as_str(), "latest" | "earliest") || by_duration()
 }
 
 /// Days, hours, minutes and seconds of ISO 8601, not negative.

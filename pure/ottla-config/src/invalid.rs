@@ -7,22 +7,25 @@ use std::fmt;
 pub struct Invalid {
     /// The key, as the user wrote it.
     pub key: String,
-    /// The value, or nothing where a value is missing or secret.
-    pub value: Option<String>,
-    /// What was expected.
-    pub reason: String,
+    pub message: String,
 }
 
 impl Invalid {
-    pub fn new(key: &str, value: Option<&str>, reason: impl Into<String>) -> Self {
-        Self { key: key.to_owned(), value: value.map(str::to_owned), reason: reason.into() }
+    /// Most refusals: a value, and what was expected of it.
+    pub(crate) fn new(key: &str, value: Option<&str>, reason: impl fmt::Display) -> Self {
+        let value = value.unwrap_or("null");
+        Self::whole(key, format!("Invalid value {value} for configuration {key}: {reason}"))
+    }
+
+    /// The few that Kafka words in another way.
+    pub(crate) fn whole(key: &str, message: String) -> Self {
+        Self { key: key.to_owned(), message }
     }
 }
 
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.value.as_deref().unwrap_or("null");
-        write!(f, "Invalid value {value} for configuration {}: {}", self.key, self.reason)
+        f.write_str(&self.message)
     }
 }
 

@@ -17,10 +17,11 @@ mod declare;
 
 pub mod list;
 
+mod invalid;
+
 mod check;
 mod definition;
 mod edit_distance;
-mod invalid;
 mod reader;
 mod setting;
 mod value;
@@ -31,8 +32,14 @@ mod layers;
 mod listener;
 pub mod resolve;
 
+pub mod parse;
+
 mod group_limits;
 mod snapshot;
+
+pub mod alter;
+pub mod explain;
+pub mod reference;
 
 pub use check::Check;
 pub use definition::{

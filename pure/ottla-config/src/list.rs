@@ -25,16 +25,3 @@ pub fn subtract(current: &str, removal: &str) -> String {
         elements(current).into_iter().filter(|element| !removal.contains(element)).collect();
     kept.join(",")
 }
-
-/// A list with an empty element or the same one twice is a mistake.
-pub(crate) fn refuse_blanks_and_repeats(text: &str) -> Result<(), String> {
-    let list = elements(text);
-    if list.iter().any(|element| element.is_empty()) {
-        return Err("values must not be empty.".into());
-    }
-    let repeated = (1..list.len()).any(|at| list[..at].contains(&list[at]));
-    if repeated { Err("values must not be duplicated.".into()) } else { Ok(()) }
-}
-
-#[cfg(test)]
-mod tests;

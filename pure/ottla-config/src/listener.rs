@@ -255,6 +255,3 @@ fn refuse_bad_advertised(bound: &[EndPoint], told: &[EndPoint], faults: &mut Vec
 fn is_wildcard(host: &str) -> bool {
     matches!(host, "" | "0.0.0.0" | "::" | "0:0:0:0:0:0:0:0")
 }
-
-#[cfg(test)]
-mod tests;

@@ -157,6 +157,12 @@ fn scoped_key(
     }
     if let Some(first) = def.synonyms.first() {
         synonyms.extend(broker_synonyms(layers, first.name));
+    } else if scope == Scope::Group
+        && let Some(default) = def.default
+    {
+        let value = Some(default.to_owned()).filter(|_| !sensitive);
+        let source = ConfigSource::Default;
+        synonyms.push(ConfigSynonym { name: name.to_owned(), value, source });
     }
     let source = synonyms.first().map_or(ConfigSource::Default, |synonym| synonym.source);
     Some(Resolved {
@@ -218,17 +224,10 @@ fn broker_synonyms(layers: &Layers, name: &str) -> Vec<ConfigSynonym> {
     found
 }
 
-/// The names under which a broker key may have been set, in the order in which they win.
+/// The names under which DescribeConfigs looks a broker key up. As in Kafka, `log.retention.hours` is
+/// not among those of `log.retention.ms`, although it decides when the latter is not set.
 fn other_names(name: &str) -> Vec<&str> {
-    if let Some(base) = keys::listener_base(name) {
-        return vec![name, base];
-    }
-    match keys::find(Scope::Broker, name) {
-        Some(def) if !def.synonyms.is_empty() => {
-            def.synonyms.iter().map(|synonym| synonym.name).collect()
-        }
-        _ => vec![name],
-    }
+    std::iter::once(name).chain(keys::listener_base(name)).collect()
 }
 
 /// A value as Kafka prints it back: without the blanks around it and around list elements.

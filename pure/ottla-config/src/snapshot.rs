@@ -5,7 +5,7 @@ mod rules;
 
 use std::fmt;
 
-use crate::definition::{Effect, KeyDef, Scope};
+use crate::definition::{ConfigSource, Effect, Scope};
 use crate::invalid::Invalid;
 use crate::keys::group::GroupCoordinatorConfig;
 use crate::keys::group_level::GroupConfig;
@@ -136,6 +136,11 @@ impl BrokerConfig {
         configured.min(i16::try_from(live_brokers).unwrap_or(i16::MAX)).max(1)
     }
 
+    /// Where a broker key's value came from.
+    pub fn source_of(&self, name: &str) -> ConfigSource {
+        resolve::broker_key(&self.layers, name).source
+    }
+
     /// The listener that other brokers use.
     pub fn inter_broker_listener(&self) -> Option<&Listener> {
         let named = self.listener.inter_broker_listener_name.as_deref();
@@ -245,7 +250,7 @@ fn bad_values(layers: &Layers) -> Vec<ConfigError> {
 
 fn bad_value(setting: &Setting) -> Result<(), ConfigError> {
     let Some(def) = keys::find_broker(&setting.key) else { return Ok(()) };
-    verify(def, &setting.key, Some(&setting.value)).map_err(|invalid| {
+    value::verify(def, &setting.key, Some(&setting.value)).map_err(|invalid| {
         let valid = def.check.describe();
         let expected = if valid.is_empty() {
             def.value_type.name().to_owned()
@@ -259,20 +264,6 @@ fn bad_value(setting: &Setting) -> Result<(), ConfigError> {
             expected: Some(expected),
         }
     })
-}
-
-/// Checks one value against its key, in Kafka's words. `name` is the key as the user wrote it.
-pub(crate) fn verify(def: &KeyDef, name: &str, text: Option<&str>) -> Result<(), Invalid> {
-    let shown = |text: &str| if def.sensitive() { "[hidden]".to_owned() } else { text.to_owned() };
-    let Some(text) = text else {
-        let nullable = def.default.is_none();
-        let refused = || Invalid::new(name, None, "must not be null");
-        return if nullable { Ok(()) } else { Err(refused()) };
-    };
-    let trimmed = text.trim();
-    let checked =
-        value::verify_type(def.value_type, trimmed).and_then(|()| def.check.verify(trimmed));
-    checked.map_err(|reason| Invalid::new(name, Some(&shown(trimmed)), reason))
 }
 
 /// Something a start should say, but that does not stop it.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::definition::ConfigType;
+use crate::definition::{ConfigType, KeyDef};
+use crate::invalid::Invalid;
 use crate::list;
 
 /// A Rust type a key's value can have.
@@ -204,8 +205,19 @@ words! {
     }
 }
 
+/// Checks one value against its key, in Kafka's words. `name` is the key as the user wrote it.
+pub(crate) fn verify(def: &KeyDef, name: &str, text: Option<&str>) -> Result<(), Invalid> {
+    let Some(text) = text.map(str::trim) else {
+        let refused = || Invalid::new(name, None, "must not be null");
+        return if def.default.is_none() { Ok(()) } else { Err(refused()) };
+    };
+    let shown = if def.sensitive() { "[hidden]" } else { text };
+    verify_type(def.value_type, text).map_err(|why| Invalid::new(name, Some(shown), why))?;
+    def.check.verify(name, text)
+}
+
 /// Checks that a text has a type, without keeping the value.
-pub(crate) fn verify_type(value_type: ConfigType, text: &str) -> Result<(), String> {
+fn verify_type(value_type: ConfigType, text: &str) -> Result<(), String> {
     match value_type {
         ConfigType::Boolean => bool::from_text(text).map(drop),
         ConfigType::Int => i32::from_text(text).map(drop),
