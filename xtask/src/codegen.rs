@@ -3,6 +3,7 @@
 
 mod api_key;
 mod expression;
+mod json;
 mod module;
 mod reader;
 pub(crate) mod schema;
@@ -64,8 +65,10 @@ fn generate(messages: &[Message]) -> BTreeMap<String, String> {
         let response = message.key.and_then(|key| responses.get(&key).copied());
         let name = schema::snake(&message.name);
         files.insert(format!("{name}.rs"), module::message(message, response));
+        files.insert(format!("json/{name}.rs"), json::message(message));
     }
     files.insert("mod.rs".into(), module::index(messages));
+    files.insert("json/mod.rs".into(), json::index(messages));
     files.insert("api_key.rs".into(), api_key::table(messages));
     files
 }

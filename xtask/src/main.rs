@@ -2,6 +2,7 @@
 
 mod codegen;
 mod conformance;
+mod oracle;
 mod source;
 mod tidy;
 mod verify;
@@ -12,6 +13,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
 
   tidy                    floors, module order, sizes, purity, paths named in docs, fresh generated files
   codegen [--check]       writes (or checks) the generated protocol code
+  oracle [--values N] [--seed N] [--write-vectors]
+                          our messages against Apache Kafka's own serializers
   verify [--quick]        what CI runs, read-only: fmt, clippy, deny, tidy, tests
   fix                     formats, applies clippy's suggestions, regenerates
   conformance [CLIENT...] [--against HOST:PORT] [--binary PATH]
@@ -23,6 +26,7 @@ fn main() -> ExitCode {
     let outcome = match args.first().map(String::as_str) {
         Some("tidy") => tidy::run(),
         Some("codegen") => codegen::run(rest.iter().any(|a| a == "--check")),
+        Some("oracle") => oracle::run(rest),
         Some("verify") => verify::verify(rest.iter().any(|a| a == "--quick")),
         Some("fix") => verify::fix(),
         Some("conformance") => conformance::run(rest),

@@ -20,6 +20,14 @@ mod message;
 #[allow(clippy::all, clippy::too_many_lines)]
 pub mod messages;
 pub mod records;
+#[cfg(feature = "json")]
+pub mod json;
+/// The JSON of every message, generated beside it.
+#[cfg(feature = "json")]
+#[path = "generated/json/mod.rs"]
+#[rustfmt::skip]
+#[allow(clippy::all, clippy::too_many_lines)]
+mod messages_json;
 
 pub use api_key::ApiKey;
 pub use decode_error::{DecodeError, DecodeErrorKind};

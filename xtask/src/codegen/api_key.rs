@@ -35,21 +35,18 @@ pub(crate) fn table(messages: &[Message]) -> String {
     for request in &requests {
         let _ = writeln!(out, "        ApiKey::{},", name(request));
     }
-    out.push_str("    ];\n\n    /// `None` for a number without an API, or of one that Kafka has removed.\n    pub const fn from_i16(key: i16) -> Option<ApiKey> {\n        match key {\n");
-    for request in &requests {
-        let _ = writeln!(
-            out,
-            "            {} => Some(ApiKey::{}),",
-            request.key.unwrap_or(-1),
-            name(request)
-        );
-    }
-    out.push_str("            _ => None,\n        }\n    }\n");
+    out.push_str("    ];\n");
     out.push_str(METHODS);
     out
 }
 
 const METHODS: &str = r#"
+    /// `None` for a number without an API, or of one that Kafka has removed.
+    pub fn from_i16(key: i16) -> Option<ApiKey> {
+        let at = ROWS.binary_search_by_key(&key, |row| row.key.code()).ok()?;
+        Some(ROWS[at].key)
+    }
+
     pub const fn code(self) -> i16 {
         self as i16
     }

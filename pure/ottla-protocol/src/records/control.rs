@@ -127,7 +127,7 @@ pub fn end_transaction(
     commit: bool,
     coordinator_epoch: i32,
 ) -> Result<Bytes, EncodeError> {
-    let marker = EndTxnMarker { coordinator_epoch, ..EndTxnMarker::default() };
+    let marker = EndTxnMarker { coordinator_epoch };
     let record = if commit { ControlRecord::Commit(marker) } else { ControlRecord::Abort(marker) };
     batch(BatchOptions { transactional: true, ..options }, timestamp, &[record])
 }

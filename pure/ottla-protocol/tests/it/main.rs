@@ -2,3 +2,5 @@
 
 mod defaults;
 mod records;
+mod second_crate;
+mod vectors;

@@ -218,7 +218,8 @@ fn control_records_and_back() {
     assert_eq!(marker.coordinator_epoch, 33);
     let change = messages::LeaderChangeMessage { version: 1, leader_id: 3, ..Default::default() };
     let change = ControlRecord::LeaderChange(change);
-    let batch = control::batch(BatchOptions::default(), 5, &[change.clone()]).expect("encodes");
+    let batch =
+        control::batch(BatchOptions::default(), 5, std::slice::from_ref(&change)).expect("encodes");
     let header = BatchHeader::parse(&batch).expect("a header");
     assert_eq!(control::first_of(&header, &batch), Ok(Some(change)));
 }
