@@ -1,0 +1,62 @@
+//! The levels of features the cluster has agreed on, and those this node can work with.
+
+use std::collections::BTreeMap;
+
+use ottla_protocol::Str;
+use ottla_protocol::messages::FeatureLevelRecord;
+
+pub const METADATA_VERSION: &str = "metadata.version";
+
+/// A feature this node knows, and which of its levels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Supported {
+    pub name: &'static str,
+    pub min: i16,
+    pub max: i16,
+    /// The level a new cluster starts with; 0 is off and not written down.
+    pub initial: i16,
+}
+
+/// Everything this node knows, the metadata version first as in Kafka's own bootstrap records.
+/// A feature without its APIs (transactions, share and streams groups) is not here: clients would
+/// take a finalized level as a promise.
+pub const SUPPORTED: [Supported; 3] = [
+    Supported { name: METADATA_VERSION, min: 7, max: 33, initial: 33 },
+    Supported { name: "group.version", min: 0, max: 1, initial: 1 },
+    Supported { name: "kraft.version", min: 0, max: 1, initial: 0 },
+];
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Features {
+    finalized: BTreeMap<Str, i16>,
+}
+
+impl Features {
+    /// 0 for a feature that is off or was never heard of.
+    pub fn level(&self, name: &str) -> i16 {
+        self.finalized.get(name).copied().unwrap_or(0)
+    }
+
+    /// All that the log says, in the order of names.
+    pub fn finalized(&self) -> impl Iterator<Item = (&Str, i16)> {
+        self.finalized.iter().map(|(name, level)| (name, *level))
+    }
+
+    /// What clients may be told: finalized, and served by this node at that level.
+    pub fn served(&self) -> impl Iterator<Item = (&Str, i16)> {
+        self.finalized().filter(|(name, level)| {
+            SUPPORTED.iter().any(|known| name.as_str() == known.name && *level <= known.max)
+        })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.finalized.is_empty()
+    }
+
+    pub(super) fn apply(&mut self, record: &FeatureLevelRecord) {
+        match record.feature_level {
+            0 => self.finalized.remove(record.name.as_str()),
+            level => self.finalized.insert(record.name.detach(), level),
+        };
+    }
+}

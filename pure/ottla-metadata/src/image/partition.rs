@@ -1,0 +1,84 @@
+//! One partition's registration: who has it, who leads it, and since which change.
+
+use ottla_protocol::Uuid;
+use ottla_protocol::messages::{PartitionChangeRecord, PartitionRecord};
+
+/// The leader of a partition that has none.
+pub const NO_LEADER: i32 = -1;
+/// The leader in a change that does not touch it.
+const NO_LEADER_CHANGE: i32 = -2;
+/// The recovery state in a change that does not touch it.
+const NO_RECOVERY_CHANGE: i8 = -1;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    pub replicas: Vec<i32>,
+    /// The log directory of each replica, in the order of `replicas`.
+    pub directories: Vec<Uuid>,
+    pub isr: Vec<i32>,
+    pub removing_replicas: Vec<i32>,
+    pub adding_replicas: Vec<i32>,
+    pub eligible_leader_replicas: Vec<i32>,
+    pub last_known_elr: Vec<i32>,
+    pub leader: i32,
+    /// 0 recovered, 1 recovering after an unclean election.
+    pub leader_recovery_state: i8,
+    /// Grows with every change of leader.
+    pub leader_epoch: i32,
+    /// Grows with every change of anything.
+    pub partition_epoch: i32,
+}
+
+impl Partition {
+    pub(super) fn new(record: &PartitionRecord) -> Self {
+        let or_none = |list: &Option<Vec<i32>>| list.clone().unwrap_or_default();
+        Self {
+            replicas: record.replicas.clone(),
+            directories: record.directories.clone(),
+            isr: record.isr.clone(),
+            removing_replicas: record.removing_replicas.clone(),
+            adding_replicas: record.adding_replicas.clone(),
+            eligible_leader_replicas: or_none(&record.eligible_leader_replicas),
+            last_known_elr: or_none(&record.last_known_elr),
+            leader: record.leader,
+            leader_recovery_state: record.leader_recovery_state,
+            leader_epoch: record.leader_epoch,
+            partition_epoch: record.partition_epoch,
+        }
+    }
+
+    /// What the partition is after the change. Naming a leader makes a new leader epoch even where
+    /// the leader stays the same.
+    pub(super) fn merged(&self, change: &PartitionChangeRecord) -> Self {
+        let mut next = self.clone();
+        next.partition_epoch += 1;
+        if change.leader != NO_LEADER_CHANGE {
+            next.leader = change.leader;
+            next.leader_epoch += 1;
+        }
+        if change.leader_recovery_state != NO_RECOVERY_CHANGE {
+            next.leader_recovery_state = change.leader_recovery_state;
+        }
+        let lists = [
+            (&mut next.replicas, &change.replicas),
+            (&mut next.isr, &change.isr),
+            (&mut next.removing_replicas, &change.removing_replicas),
+            (&mut next.adding_replicas, &change.adding_replicas),
+            (&mut next.eligible_leader_replicas, &change.eligible_leader_replicas),
+            (&mut next.last_known_elr, &change.last_known_elr),
+        ];
+        for (list, changed) in lists {
+            if let Some(changed) = changed {
+                list.clone_from(changed);
+            }
+        }
+        if let Some(directories) = &change.directories {
+            next.directories.clone_from(directories);
+        }
+        next
+    }
+
+    pub fn has_leader(&self) -> bool {
+        self.leader != NO_LEADER
+    }
+}

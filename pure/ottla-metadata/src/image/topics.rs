@@ -1,0 +1,181 @@
+//! Topics by name and by id, with their partitions. Never holds two topics of one name.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use ottla_protocol::messages::{PartitionChangeRecord, PartitionRecord, TopicRecord};
+use ottla_protocol::{Str, Uuid};
+
+use super::{Partition, ReplayError};
+use crate::shared_map::SharedMap;
+use crate::topic_name;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Topic {
+    pub name: Str,
+    pub id: Uuid,
+    pub partitions: SharedMap<i32, Arc<Partition>>,
+}
+
+impl Topic {
+    pub fn is_internal(&self) -> bool {
+        topic_name::is_internal(&self.name)
+    }
+
+    /// Replicas of its first partition, which stand for the topic's replication factor.
+    pub fn replication_factor(&self) -> usize {
+        self.partitions.values().next().map_or(0, |partition| partition.replicas.len())
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Topics {
+    by_id: SharedMap<Uuid, Arc<Topic>>,
+    by_name: SharedMap<Str, Uuid>,
+    /// Names with a `.` or `_`, under what metrics make of them.
+    by_collision_key: SharedMap<Str, Vec<Str>>,
+    partition_count: usize,
+}
+
+impl Topics {
+    pub fn get(&self, name: &str) -> Option<&Arc<Topic>> {
+        self.by_id.get(self.by_name.get(name)?)
+    }
+
+    pub fn by_id(&self, id: Uuid) -> Option<&Arc<Topic>> {
+        self.by_id.get(&id)
+    }
+
+    pub fn id_of(&self, name: &str) -> Option<Uuid> {
+        self.by_name.get(name).copied()
+    }
+
+    pub fn partition(&self, id: Uuid, index: i32) -> Option<&Arc<Partition>> {
+        self.by_id.get(&id)?.partitions.get(&index)
+    }
+
+    pub fn contains(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// In the order of names.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Topic>> {
+        self.by_name.values().filter_map(|id| self.by_id.get(id))
+    }
+
+    /// The topics whose names are not below `name`, in the order of names.
+    pub fn iter_from<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Arc<Topic>> {
+        let from = self.by_name.iter_from(Bound::Included(name));
+        from.filter_map(|(_, id)| self.by_id.get(id))
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// Partitions of all topics together.
+    pub fn partition_count(&self) -> usize {
+        self.partition_count
+    }
+
+    /// A topic whose name metrics could not tell from this one.
+    pub fn colliding(&self, name: &str) -> Option<&Str> {
+        self.by_collision_key.get(&topic_name::collision_key(name)?)?.iter().min()
+    }
+
+    pub(super) fn add(&mut self, record: &TopicRecord) -> Result<(), ReplayError> {
+        if self.by_name.contains_key(&record.name) || self.by_id.contains_key(&record.topic_id) {
+            return Err(ReplayError::DuplicateTopic(record.name.to_string()));
+        }
+        // Detached: a name kept for years must not keep a request's frame alive.
+        let name = record.name.detach();
+        if let Some(key) = topic_name::collision_key(&name) {
+            match self.by_collision_key.get_mut(&key) {
+                Some(names) => names.push(name.clone()),
+                None => drop(self.by_collision_key.insert(key, vec![name.clone()])),
+            }
+        }
+        let topic = Topic { name: name.clone(), id: record.topic_id, partitions: SharedMap::new() };
+        self.by_name.insert(name, record.topic_id);
+        self.by_id.insert(record.topic_id, Arc::new(topic));
+        Ok(())
+    }
+
+    pub(super) fn add_partition(&mut self, record: &PartitionRecord) -> Result<(), ReplayError> {
+        let topic = self.topic_mut(record.topic_id)?;
+        let partition = Arc::new(Partition::new(record));
+        if topic.partitions.insert(record.partition_id, partition).is_none() {
+            self.partition_count += 1;
+        }
+        Ok(())
+    }
+
+    pub(super) fn change_partition(
+        &mut self,
+        record: &PartitionChangeRecord,
+    ) -> Result<(), ReplayError> {
+        let topic = self.topic_mut(record.topic_id)?;
+        match topic.partitions.get_mut(&record.partition_id) {
+            Some(partition) => *partition = Arc::new(partition.merged(record)),
+            None => {
+                let (topic, partition) = (topic.name.to_string(), record.partition_id);
+                return Err(ReplayError::UnknownPartition { topic, partition });
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets the eligible leader replicas of a topic, or of every topic where the name is empty.
+    pub(super) fn clear_elr(&mut self, name: &str) -> Result<(), ReplayError> {
+        let ids: Vec<Uuid> = match name {
+            "" => self.by_id.keys().copied().collect(),
+            name => vec![
+                self.id_of(name).ok_or_else(|| ReplayError::UnknownTopicName(name.to_owned()))?,
+            ],
+        };
+        for id in ids {
+            let topic = self.topic_mut(id)?;
+            let marked = |p: &Partition| {
+                !p.eligible_leader_replicas.is_empty() || !p.last_known_elr.is_empty()
+            };
+            let indexes: Vec<i32> = topic
+                .partitions
+                .iter()
+                .filter(|(_, partition)| marked(partition))
+                .map(|(index, _)| *index)
+                .collect();
+            for index in indexes {
+                if let Some(partition) = topic.partitions.get_mut(&index) {
+                    let partition = Arc::make_mut(partition);
+                    partition.eligible_leader_replicas.clear();
+                    partition.last_known_elr.clear();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the topic and answers its name.
+    pub(super) fn remove(&mut self, id: Uuid) -> Result<Str, ReplayError> {
+        let topic = self.by_id.remove(&id).ok_or(ReplayError::UnknownTopic(id))?;
+        self.by_name.remove(&topic.name);
+        self.partition_count -= topic.partitions.len();
+        if let Some(key) = topic_name::collision_key(&topic.name)
+            && let Some(names) = self.by_collision_key.get_mut(&key)
+        {
+            names.retain(|name| *name != topic.name);
+            if names.is_empty() {
+                self.by_collision_key.remove(&key);
+            }
+        }
+        Ok(topic.name.clone())
+    }
+
+    fn topic_mut(&mut self, id: Uuid) -> Result<&mut Topic, ReplayError> {
+        self.by_id.get_mut(&id).map(Arc::make_mut).ok_or(ReplayError::UnknownTopic(id))
+    }
+}
