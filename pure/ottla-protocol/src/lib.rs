@@ -3,12 +3,12 @@
 //!
 //! The modules stand in order, lowest floor first; each uses only those above it.
 
+mod str;
+mod uuid;
 mod decode_error;
 mod decoder;
 mod encode_error;
 mod encoder;
-mod str;
-mod uuid;
 #[path = "generated/api_key.rs"]
 #[rustfmt::skip]
 mod api_key;

@@ -2,18 +2,18 @@
 //! out of. Nothing here copies a batch that is only passed on.
 
 mod attributes;
-mod batch_error;
-mod batches;
-mod builder;
+mod crc;
 pub mod compression;
+mod batch_error;
+mod varint;
+mod header;
+mod batches;
+mod record;
+mod builder;
 pub mod control;
 pub mod coordinator_record;
-mod crc;
-mod header;
 pub mod legacy;
 pub mod metadata_frame;
-mod record;
-mod varint;
 
 pub use attributes::TimestampType;
 pub use batch_error::BatchError;

@@ -1,6 +1,8 @@
 //! Black-box tests of the wire.
 
 mod defaults;
+mod memory;
+mod mutation;
 mod records;
 mod second_crate;
 mod vectors;
