@@ -12,9 +12,6 @@
 //! - [`resolve`]: a key's value, source and synonyms as DescribeConfigs wants them.
 //! - [`alter`]: whether a change of configuration is acceptable, in Kafka's words.
 
-#[macro_use]
-mod declare;
-
 pub mod list;
 
 mod invalid;
@@ -22,9 +19,13 @@ mod invalid;
 mod check;
 mod definition;
 mod edit_distance;
-mod reader;
 mod setting;
 mod value;
+
+mod reader;
+
+#[macro_use]
+mod declare;
 
 pub mod keys;
 
