@@ -39,7 +39,7 @@ fn stable_value() -> Bytes {
 #[test]
 fn a_consumers_life_writes_kafkas_records() {
     let mut world = World::new(settings());
-    world.now.wall_ms = 0x0001_a204_9584_62;
+    world.now.wall_ms = 0x0000_01a2_0495_8462;
     let mut request = crate::world::join_request("", None);
     request.group_id = Str::from("g1");
     request.session_timeout_ms = 45_000;
@@ -59,7 +59,7 @@ fn a_consumers_life_writes_kafkas_records() {
     };
     world.handle(join(token, request.clone()));
     assert_eq!(world.joined(token).unwrap().member_id, MEMBER);
-    world.now.wall_ms = 0x0001_a204_9584_8d;
+    world.now.wall_ms = 0x0000_01a2_0495_848d;
     let token = world.token();
     request.member_id = Str::from(MEMBER);
     world.handle(join(token, request));
@@ -68,7 +68,7 @@ fn a_consumers_life_writes_kafkas_records() {
     sync.group_id = Str::from("g1");
     sync.assignments[0].assignment = hex(ASSIGNMENT);
     world.sync(sync);
-    world.now.wall_ms = 0x0001_a204_9586_0f;
+    world.now.wall_ms = 0x0000_01a2_0495_860f;
     let token = world.token();
     world.handle(Command::OffsetCommit { token, version: 10, request: commit_request() });
     assert!(matches!(world.answer(token), Some(Reply::OffsetCommit(_))));

@@ -230,6 +230,10 @@ impl World {
         (generation, ids)
     }
 
+    pub(crate) fn max_size(&self) -> usize {
+        self.settings.max_size
+    }
+
     pub(crate) fn state(&self) -> Option<State> {
         let at_rest = self.shard.hard().groups().get(GROUP).map(|_| State::Empty);
         self.soft.group(GROUP).map(|group| group.state()).or(at_rest)
