@@ -1,1 +1,21 @@
 //! The broker: network, API handlers, partitions, drivers.
+//!
+//! Rooms, lowest floor first; each uses only those above it in this list. Read `broker` first.
+
+mod phase;
+
+mod log;
+
+mod partition;
+
+mod drivers;
+
+mod rooms;
+
+mod api;
+
+mod net;
+
+mod broker;
+
+pub use broker::{Broker, StartError};

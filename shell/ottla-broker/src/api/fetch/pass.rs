@@ -1,0 +1,187 @@
+//! One pass over everything a reader wants: reads what is visible now, waits for nothing but a disk.
+
+use std::sync::Arc;
+
+use ottla_config::BrokerConfig;
+use ottla_env::Env;
+use ottla_protocol::ErrorCode;
+use ottla_protocol::messages::FetchRequest;
+
+use super::super::fetch_response::{EpochEnd, Fetched};
+use super::{request, told, unknown};
+use crate::log::{Offsets, ReadOptions, ReadOutcome, Slices};
+use crate::partition::registry::Partition;
+use crate::partition::session::{Interest, InterestKey, Turn};
+use crate::rooms::Rooms;
+
+/// Who reads, and how much.
+pub(super) struct Reader {
+    max_bytes: usize,
+    reads_committed: bool,
+    /// Followers do not exist here: a broker that reads as one is told so.
+    is_follower: bool,
+}
+
+impl Reader {
+    pub(super) fn of(request: &FetchRequest, version: i16, config: &BrokerConfig) -> Reader {
+        let max_bytes = request.max_bytes.min(config.listener.fetch_max_bytes);
+        Reader {
+            max_bytes: usize::try_from(max_bytes).unwrap_or(0),
+            reads_committed: request.isolation_level == 1,
+            is_follower: request::replica_id(request, version) >= 0,
+        }
+    }
+}
+
+/// What a pass found.
+pub(super) struct Pass {
+    /// In the order they were read; of an incremental answer only what changed.
+    pub(super) fetched: Vec<Fetched>,
+    pub(super) bytes: usize,
+    /// Something that a reader must be told without waiting.
+    pub(super) is_urgent: bool,
+    /// Where the next pass begins, so that a full answer does not starve the rest.
+    pub(super) next_start: usize,
+}
+
+/// Reads all partitions of a turn, within the limits.
+pub(super) async fn read<E: Env>(rooms: &Arc<Rooms<E>>, reader: &Reader, turn: &mut Turn) -> Pass {
+    let (start, is_incremental) = (turn.start(), turn.is_incremental());
+    let interests = turn.interests();
+    let count = interests.len();
+    let mut pass = Pass { fetched: Vec::new(), bytes: 0, is_urgent: false, next_start: start };
+    if !is_incremental {
+        pass.fetched.reserve(count);
+    }
+    for step in 0..count {
+        let at = (start + step) % count;
+        let (key, interest) = interests.get_index(at).expect("the index is below the count");
+        let left = reader.max_bytes.saturating_sub(pass.bytes);
+        let fetched = read_one(rooms, reader, key, interest, left, pass.bytes == 0).await;
+        pass.bytes += fetched.bytes;
+        pass.is_urgent |= fetched.error.is_some() || fetched.diverging.is_some();
+        if fetched.bytes > 0 {
+            pass.next_start = (at + 1) % count;
+        }
+        if !is_incremental || is_news(&fetched, interest) {
+            pass.fetched.push(fetched);
+        }
+    }
+    pass
+}
+
+/// Whether a session's client does not know this yet.
+fn is_news(fetched: &Fetched, interest: &Interest) -> bool {
+    fetched.bytes > 0
+        || fetched.error.is_some()
+        || fetched.diverging.is_some()
+        || told(fetched) != interest.told
+}
+
+/// The partition a key names.
+pub(super) fn find<E: Env>(
+    rooms: &Rooms<E>,
+    key: &InterestKey,
+) -> Result<Arc<Partition<E>>, ErrorCode> {
+    let by_id = !key.topic_id.is_zero();
+    let topic = if by_id {
+        rooms.partitions.topic_by_id(key.topic_id)
+    } else {
+        rooms.partitions.topic(&key.topic)
+    };
+    let topic = topic.ok_or(unknown(by_id || key.topic.is_empty()))?;
+    topic.partition(key.partition).cloned().ok_or(ErrorCode::UnknownTopicOrPartition)
+}
+
+async fn read_one<E: Env>(
+    rooms: &Arc<Rooms<E>>,
+    reader: &Reader,
+    key: &InterestKey,
+    interest: &Interest,
+    left: usize,
+    min_one_batch: bool,
+) -> Fetched {
+    let mut fetched = Fetched::empty(key);
+    let outcome = match look(rooms, reader, key, interest, &mut fetched) {
+        Ok(None) => return fetched,
+        Err(error) => Err(error),
+        Ok(Some((partition, upper))) => {
+            let own = usize::try_from(interest.max_bytes).unwrap_or(0);
+            let options = ReadOptions { max_bytes: own.min(left), min_one_batch, upper };
+            let slices = match partition.log.read(interest.fetch_offset, options) {
+                Ok(ReadOutcome::Hot(slices)) => Ok(slices),
+                Ok(ReadOutcome::Cold(cold)) => match rooms.env.run_blocking(|| cold.run()).await {
+                    Ok(outcome) => outcome.map_err(|error| error.kafka_code()),
+                    Err(_stopped) => Err(ErrorCode::KafkaStorageError),
+                },
+                Err(error) => Err(error.kafka_code()),
+            };
+            slices.map(|slices| (partition, slices))
+        }
+    };
+    match outcome {
+        Ok((partition, slices)) => {
+            fill(&mut fetched, reader, &partition, interest, slices);
+            fetched
+        }
+        Err(error) => Fetched { error: Some(error), ..Fetched::empty(key) },
+    }
+}
+
+/// The partition and the first offset that is not to be read; nothing where the reader's log
+/// diverges, which `fetched` then tells.
+fn look<E: Env>(
+    rooms: &Rooms<E>,
+    reader: &Reader,
+    key: &InterestKey,
+    interest: &Interest,
+    fetched: &mut Fetched,
+) -> Result<Option<(Arc<Partition<E>>, i64)>, ErrorCode> {
+    let partition = find(rooms, key)?;
+    if reader.is_follower {
+        return Err(ErrorCode::NotLeaderOrFollower);
+    }
+    partition.check_leader_epoch(interest.current_leader_epoch)?;
+    let offsets = partition.log.offsets();
+    note_offsets(fetched, offsets);
+    if reader.reads_committed {
+        fetched.aborted = Some(Vec::new());
+    }
+    if interest.last_fetched_epoch >= 0 {
+        let end = partition.log.end_offset_for_epoch(interest.last_fetched_epoch);
+        let (epoch, end_offset) = end.ok_or(ErrorCode::OffsetOutOfRange)?;
+        if epoch < interest.last_fetched_epoch || end_offset < interest.fetch_offset {
+            fetched.diverging = Some(EpochEnd { epoch, end_offset });
+            return Ok(None);
+        }
+    }
+    if interest.fetch_offset < offsets.log_start || interest.fetch_offset > offsets.log_end {
+        return Err(ErrorCode::OffsetOutOfRange);
+    }
+    let upper = if reader.reads_committed { offsets.last_stable } else { offsets.high_watermark };
+    if interest.fetch_offset >= upper {
+        return Ok(None);
+    }
+    Ok(Some((partition, upper)))
+}
+
+fn note_offsets(fetched: &mut Fetched, offsets: Offsets) {
+    fetched.high_watermark = offsets.high_watermark;
+    fetched.last_stable_offset = offsets.last_stable;
+    fetched.log_start_offset = offsets.log_start;
+}
+
+fn fill<E: Env>(
+    fetched: &mut Fetched,
+    reader: &Reader,
+    partition: &Partition<E>,
+    interest: &Interest,
+    slices: Slices,
+) {
+    if reader.reads_committed && slices.bytes > 0 {
+        let aborted = partition.log.aborted_transactions(interest.fetch_offset, slices.next_offset);
+        fetched.aborted = Some(aborted);
+    }
+    fetched.bytes = slices.bytes;
+    fetched.records = slices.chunks;
+}

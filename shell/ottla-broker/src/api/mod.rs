@@ -1,0 +1,16 @@
+//! The APIs: one file each, and the one table that lists them. A handler answers; it never calls
+//! another handler.
+
+pub(crate) mod answer;
+pub(crate) mod context;
+
+pub(crate) mod api_versions;
+pub(crate) mod fetch;
+mod fetch_response;
+pub(crate) mod produce;
+mod sasl_authenticate;
+mod sasl_handshake;
+
+pub(crate) mod table;
+
+pub(crate) mod dispatch;

@@ -1,0 +1,90 @@
+//! THE list of APIs: one row each with its key, the versions that are advertised and served, and
+//! who serves them. What is not here does not exist; what is here is complete.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::ops::RangeInclusive;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ottla_env::Env;
+use ottla_protocol::{ApiKey, Request as _, decode_exact, messages};
+
+use super::answer::{self, Answer, RequestError};
+use super::context::RequestContext;
+use crate::rooms::Rooms;
+
+/// One API.
+pub(crate) struct Row<E: Env> {
+    pub(crate) key: ApiKey,
+    pub(crate) versions: RangeInclusive<i16>,
+    pub(crate) call: Call<E>,
+}
+
+/// How an API is served.
+pub(crate) enum Call<E: Env> {
+    /// `api/produce.rs`, inline in the connection's task; answered once durable.
+    Produce,
+    /// `api/fetch.rs`, inline in the connection's task; waits in its session.
+    Fetch,
+    /// All others: a future that ends with the answer.
+    Plain(PlainCall<E>),
+}
+
+/// Decodes the body, calls the handler, encodes the answer.
+pub(crate) type PlainCall<E> =
+    for<'a> fn(&'a Arc<Rooms<E>>, &'a mut RequestContext, Bytes) -> PlainFuture<'a>;
+/// The future of a [`PlainCall`].
+pub(crate) type PlainFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Answer, RequestError>> + Send + 'a>>;
+
+/// A row for `super::<module>::handle(rooms, context, <Request>) -> <Response>`.
+macro_rules! plain {
+    ($request:ident, $versions:expr, $module:ident) => {
+        Row {
+            key: messages::$request::KEY,
+            versions: $versions,
+            call: Call::Plain(|rooms, context, body| {
+                Box::pin(async move {
+                    let context = &*context;
+                    let request = decode_exact::<messages::$request>(body, context.version)?;
+                    let response = super::$module::handle(rooms, context, request).await;
+                    answer::encode(messages::$request::KEY, context, &response)
+                })
+            }),
+        }
+    };
+}
+
+struct Table<E>(PhantomData<E>);
+
+impl<E: Env> Table<E> {
+    // The two hot ones first: the look-up walks the list.
+    const ROWS: &'static [Row<E>] = &[
+        Row { key: ApiKey::Produce, versions: 0..=13, call: Call::Produce },
+        Row { key: ApiKey::Fetch, versions: 4..=18, call: Call::Fetch },
+        Row {
+            key: ApiKey::ApiVersions,
+            versions: 0..=5,
+            call: Call::Plain(|rooms, context, body| {
+                Box::pin(async move { super::api_versions::serve(rooms, context, body) })
+            }),
+        },
+        plain!(SaslHandshakeRequest, 0..=1, sasl_handshake),
+        plain!(SaslAuthenticateRequest, 0..=2, sasl_authenticate),
+    ];
+}
+
+/// Every API, in no particular order.
+pub(crate) fn rows<E: Env>() -> &'static [Row<E>] {
+    Table::<E>::ROWS
+}
+
+/// The row of an API, if it is served.
+pub(crate) fn row<E: Env>(key: ApiKey) -> Option<&'static Row<E>> {
+    rows::<E>().iter().find(|row| row.key == key)
+}
+
+#[cfg(test)]
+mod tests;

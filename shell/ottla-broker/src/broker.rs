@@ -1,0 +1,250 @@
+//! The node: opens its data, starts its parts in order, listens; and stops in the opposite order.
+//!
+//! It holds no logic of its own. The same code runs on the operating system and in simulation.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use ottla_config::{BrokerConfig, ConfigError, FlushMode, Layers, Listener};
+use ottla_env::{Env, Listener as _, Task};
+
+use crate::drivers::controller::ControllerDriver;
+use crate::drivers::coordinator::CoordinatorDriver;
+use crate::log::{self, DataDir, DataDirOptions, OpenError};
+use crate::net::budget::Budget;
+use crate::net::gate::{Gate, Limits};
+use crate::net::listener::{Doorway, accept_loop};
+use crate::net::pool::Pool;
+use crate::partition::registry::Registry;
+use crate::partition::session::Sessions;
+use crate::phase::{Phase, PhaseSender};
+use crate::rooms::{ConfigCell, NodeIdentity, Rooms};
+
+/// How long requests that have begun may take once the node stops.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// How long connections may take to close after that.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
+/// The share of the memory budget that requests may take while they arrive.
+const REQUESTS_SHARE: usize = 4;
+/// The memory budget where none is configured.
+const MEMORY_BUDGET: usize = 1 << 30;
+
+/// A running node.
+pub struct Broker<E: Env> {
+    rooms: Arc<Rooms<E>>,
+    gate: Arc<Gate>,
+    phase: PhaseSender,
+    bound: Vec<(String, SocketAddr)>,
+    tasks: Vec<Task>,
+}
+
+/// Why a node did not start. Each says what to do next.
+#[derive(Debug)]
+pub enum StartError {
+    /// Everything that is wrong with the configuration.
+    Config(Vec<ConfigError>),
+    DataDir(OpenError),
+    /// An address cannot be listened on.
+    Listen {
+        listener: String,
+        address: String,
+        source: std::io::Error,
+    },
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StartError::Config(errors) => {
+                for (at, error) in errors.iter().enumerate() {
+                    if at > 0 {
+                        f.write_str("\n")?;
+                    }
+                    error.fmt(f)?;
+                }
+                Ok(())
+            }
+            StartError::DataDir(error) => error.fmt(f),
+            StartError::Listen { listener, address, source } => {
+                write!(f, "cannot listen on {address} ({listener}): {source}")?;
+                if source.kind() == std::io::ErrorKind::AddrInUse {
+                    f.write_str("; stop the process that does, or change `listeners`")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl<E: Env> Broker<E> {
+    /// Starts a node; when this returns, clients are served.
+    ///
+    /// # Errors
+    /// When the configuration, the data directory or an address does not allow it.
+    pub async fn start(env: E, layers: Layers) -> Result<Broker<E>, StartError> {
+        let config = BrokerConfig::build(layers).map_err(StartError::Config)?;
+        let listeners = bind(&env, &config).await?;
+        let (data_dir, _recovered) =
+            DataDir::open(env.clone(), data_dir_options(&config)).map_err(StartError::DataDir)?;
+        let bound: Vec<(String, SocketAddr)> =
+            listeners.iter().map(|bound| (bound.name.clone(), bound.address)).collect();
+        let gate = Gate::new(connection_limits(&config));
+        let budget = Budget::new(request_budget(&config));
+        let rooms = Arc::new(furnish(env.clone(), config, data_dir));
+        let phase = PhaseSender::new(Phase::Serving);
+        let doorway = Arc::new(Doorway {
+            rooms: Arc::clone(&rooms),
+            gate: Arc::clone(&gate),
+            budget,
+            pool: Arc::new(Pool::default()),
+            phase: phase.subscribe(),
+            next_connection: AtomicU64::new(1),
+        });
+        let accept = |listener: Bound<E>| {
+            let name = Arc::from(listener.name.as_str());
+            env.spawn("listener", accept_loop(Arc::clone(&doorway), listener.socket, name))
+        };
+        let mut tasks: Vec<Task> = listeners.into_iter().map(accept).collect();
+        tasks.push(env.spawn("limits", follow_limits(Arc::clone(&doorway))));
+        Ok(Broker { rooms, gate, phase, bound, tasks })
+    }
+
+    /// The address of each listener, with the real port.
+    pub fn local_addrs(&self) -> &[(String, SocketAddr)] {
+        &self.bound
+    }
+
+    /// Stops: takes in nothing new, answers what has begun, makes everything durable.
+    pub async fn shutdown(self) {
+        let env = self.rooms.env.clone();
+        self.phase.send_replace(Phase::Draining);
+        if env.timeout(DRAIN_MAX, self.gate.empty()).await.is_err() {
+            self.phase.send_replace(Phase::Closing);
+            let closed = env.timeout(CLOSE_MAX, self.gate.empty()).await;
+            if closed.is_err() {
+                tracing::warn!(connections = self.gate.count(), "connections were cut off");
+            }
+        }
+        for task in self.tasks {
+            let _stopped = task.await;
+        }
+        self.rooms.data_dir.close().await;
+    }
+}
+
+/// A listener that is bound and not yet served.
+struct Bound<E: Env> {
+    name: String,
+    address: SocketAddr,
+    socket: E::Listener,
+}
+
+/// Binds every address that clients use.
+async fn bind<E: Env>(env: &E, config: &BrokerConfig) -> Result<Vec<Bound<E>>, StartError> {
+    let mut listeners = Vec::new();
+    for listener in config.listeners.iter().filter(|listener| !listener.is_controller) {
+        let failed = |source| StartError::Listen {
+            listener: listener.name.clone(),
+            address: format!("{}:{}", listener.host, listener.port),
+            source,
+        };
+        let address = resolve(env, listener).await.map_err(failed)?;
+        let socket = env.listen(address).await.map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
+        listeners.push(Bound { name: listener.name.clone(), address, socket });
+    }
+    Ok(listeners)
+}
+
+/// The address to bind: every interface where no host is named.
+async fn resolve<E: Env>(env: &E, listener: &Listener) -> std::io::Result<SocketAddr> {
+    if listener.host.is_empty() {
+        return Ok(SocketAddr::from(([0, 0, 0, 0], listener.port)));
+    }
+    let found = env.resolve(&listener.host, listener.port).await?;
+    // Clients that resolve a name try IPv4 first.
+    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    first.copied().ok_or_else(|| std::io::Error::other("the name has no address"))
+}
+
+fn furnish<E: Env>(env: E, config: BrokerConfig, data_dir: DataDir<E>) -> Rooms<E> {
+    let partitions = Registry::new(data_dir.clone());
+    let slots = config.listener.max_incremental_fetch_session_cache_slots;
+    let sessions = Sessions::new(usize::try_from(slots).unwrap_or(0));
+    let node = NodeIdentity {
+        node_id: config.node_id,
+        cluster_id: Arc::from(data_dir.cluster_id()),
+        directory_id: data_dir.directory_id(),
+    };
+    let controller = Arc::new(ControllerDriver {
+        env: env.clone(),
+        data_dir: data_dir.clone(),
+        partitions: Arc::clone(&partitions),
+    });
+    let groups = Arc::new(CoordinatorDriver {
+        env: env.clone(),
+        data_dir: data_dir.clone(),
+        partitions: Arc::clone(&partitions),
+    });
+    let config = ConfigCell::new(config);
+    Rooms { env, node, config, data_dir, partitions, sessions, controller, groups }
+}
+
+fn data_dir_options(config: &BrokerConfig) -> DataDirOptions {
+    DataDirOptions {
+        flush: match config.ottla.flush {
+            FlushMode::Wal => log::FlushMode::Wal,
+            FlushMode::None => log::FlushMode::None,
+        },
+        node_id: config.node_id,
+        wal_cap_bytes: u64::try_from(config.ottla.wal_size_max).unwrap_or(0),
+        retention_check_ms: u64::try_from(config.log.retention_check_interval_ms).unwrap_or(1),
+        producer_id_expiration_ms: config.log.producer_id_expiration_ms.into(),
+        ..DataDirOptions::new(&config.data_dir)
+    }
+    .checked()
+}
+
+fn request_budget(config: &BrokerConfig) -> usize {
+    let budget = usize::try_from(config.ottla.memory_budget).unwrap_or(MEMORY_BUDGET);
+    (budget / REQUESTS_SHARE).max(1 << 20)
+}
+
+fn connection_limits(config: &BrokerConfig) -> Limits {
+    let at_least_0 = |limit: i32| usize::try_from(limit).unwrap_or(0);
+    Limits {
+        total: at_least_0(config.listener.max_connections),
+        per_ip: at_least_0(config.listener.max_connections_per_ip),
+        per_ip_overrides: per_ip_overrides(&config.listener.max_connections_per_ip_overrides),
+    }
+}
+
+/// `address:count` words; host names are not looked up.
+fn per_ip_overrides(text: &str) -> std::collections::BTreeMap<std::net::IpAddr, usize> {
+    let words = text.split(',').filter_map(|word| word.trim().rsplit_once(':'));
+    let parsed = words.filter_map(|(address, count)| {
+        let address = address.trim_matches(['[', ']']).parse().ok()?;
+        Some((address, count.trim().parse().ok()?))
+    });
+    parsed.collect()
+}
+
+/// Puts changed limits in force, until the node drains.
+async fn follow_limits<E: Env>(doorway: Arc<Doorway<E>>) {
+    let mut changes = doorway.rooms.config.watch();
+    let mut phase = doorway.phase.clone();
+    loop {
+        tokio::select! {
+            () = crate::phase::reached(&mut phase, Phase::Draining) => return,
+            changed = changes.changed() => if changed.is_err() { return },
+        }
+        let config = doorway.rooms.config.get();
+        doorway.gate.set_limits(connection_limits(&config));
+        let slots = config.listener.max_incremental_fetch_session_cache_slots;
+        doorway.rooms.sessions.set_capacity(usize::try_from(slots).unwrap_or(0));
+    }
+}

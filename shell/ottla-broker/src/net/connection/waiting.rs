@@ -1,0 +1,150 @@
+//! Where a connection waits: for the peer, for the disk, for the clock, for the end of the node.
+
+use ottla_env::{Env, MonoTime};
+use ottla_protocol::ErrorCode;
+
+use super::{Connection, End, STALL_MAX, UNACKNOWLEDGED_MAX, UNSENT_MAX};
+use crate::net::socket::Moved;
+use crate::phase::{Phase, reached};
+
+impl<E: Env> Connection<E> {
+    /// Waits for the next thing to happen and takes note of it.
+    pub(super) async fn wait(&mut self) -> Result<(), End> {
+        self.acknowledge()?;
+        let draining = *self.phase.borrow() > Phase::Serving;
+        if self.unacknowledged.is_empty() && self.socket.outgoing.is_empty() {
+            if self.socket.ended {
+                return Err(End::Left);
+            }
+            if draining {
+                return Err(End::Stopping);
+            }
+        }
+        self.arm();
+        let next_phase = if draining { Phase::Closing } else { Phase::Draining };
+        let may_receive = !draining && self.has_room() && !self.socket.ended;
+        let may_exchange = may_receive || !self.socket.outgoing.is_empty();
+        let Connection { rooms, socket, limits, phase, unacknowledged, alarm, .. } = self;
+        let lsn = unacknowledged.front().map(|oldest| oldest.lsn);
+        tokio::select! {
+            biased;
+            _ = rooms.data_dir.wait_durable(lsn.unwrap_or_default()), if lsn.is_some() => {}
+            moved = socket.exchange(may_receive, limits.frame_bytes), if may_exchange => {
+                self.note(moved?);
+            }
+            () = alarm => self.check_time()?,
+            () = reached(phase, next_phase) => if draining { return Err(End::Stopping) },
+        }
+        Ok(())
+    }
+
+    /// Waits until every produce request so far is answered; the answers may still be unsent.
+    pub(super) async fn settle(&mut self) -> Result<(), End> {
+        self.acknowledge()?;
+        while let Some(oldest) = self.unacknowledged.front() {
+            let lsn = oldest.lsn;
+            self.arm();
+            let Connection { rooms, socket, limits, phase, alarm, .. } = self;
+            tokio::select! {
+                biased;
+                _ = rooms.data_dir.wait_durable(lsn) => {}
+                moved = socket.exchange(false, limits.frame_bytes),
+                    if !socket.outgoing.is_empty() => self.note(moved?),
+                () = alarm => self.check_time()?,
+                () = reached(phase, Phase::Closing) => return Err(End::Stopping),
+            }
+            self.acknowledge()?;
+        }
+        Ok(())
+    }
+
+    /// Answers the produce requests whose records are durable, or never will be.
+    fn acknowledge(&mut self) -> Result<(), End> {
+        let Some(oldest) = self.unacknowledged.front() else { return Ok(()) };
+        let durable_lsn = self.rooms.data_dir.durable_lsn();
+        let failed = oldest.lsn > durable_lsn && self.rooms.data_dir.failed().is_some();
+        while let Some(oldest) = self.unacknowledged.front() {
+            if oldest.lsn <= durable_lsn {
+                self.answer_oldest(None)?;
+            } else if failed {
+                self.answer_oldest(Some(ErrorCode::KafkaStorageError))?;
+            } else {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn answer_oldest(&mut self, error: Option<ErrorCode>) -> Result<(), End> {
+        let oldest = self.unacknowledged.pop_front().expect("the caller has seen one");
+        let answer = oldest.answer(error).map_err(End::Refused)?;
+        self.socket.outgoing.push(answer.chunks, answer.length);
+        Ok(())
+    }
+
+    /// Waits until the log may have room for an append again, answering and sending meanwhile.
+    pub(super) async fn wait_for_log(&mut self) -> Result<(), End> {
+        self.acknowledge()?;
+        let Connection { rooms, socket, limits, phase, .. } = self;
+        let moved = tokio::select! {
+            biased;
+            () = rooms.data_dir.room() => return Ok(()),
+            moved = socket.exchange(false, limits.frame_bytes), if !socket.outgoing.is_empty() => moved,
+            () = reached(phase, Phase::Closing) => return Err(End::Stopping),
+        };
+        self.note(moved?);
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        self.socket.outgoing.bytes() < UNSENT_MAX && self.unacknowledged.len() < UNACKNOWLEDGED_MAX
+    }
+
+    fn note(&mut self, moved: Moved) {
+        if moved.received + moved.sent > 0 {
+            self.active_at = self.rooms.env.now();
+        }
+    }
+
+    /// Sets the alarm to the earliest deadline, unless it already goes off before that.
+    fn arm(&mut self) {
+        let next = self.next_deadline();
+        if next < self.alarm_at {
+            self.alarm_at = next;
+            self.alarm = self.rooms.env.sleep_until(next);
+        }
+    }
+
+    fn next_deadline(&self) -> MonoTime {
+        let mut next = self.active_at + self.limits.idle;
+        if self.socket.is_mid_frame() {
+            next = next.min(self.active_at + STALL_MAX);
+        }
+        match self.unacknowledged.front() {
+            Some(oldest) => next.min(oldest.deadline),
+            None => next,
+        }
+    }
+
+    /// The alarm went off: closes what is overdue and sets it anew.
+    fn check_time(&mut self) -> Result<(), End> {
+        let now = self.rooms.env.now();
+        while self.unacknowledged.front().is_some_and(|oldest| oldest.deadline <= now) {
+            self.answer_oldest(Some(ErrorCode::RequestTimedOut))?;
+        }
+        if now >= self.active_at + self.limits.idle {
+            return Err(End::Idle);
+        }
+        let stalled = now >= self.active_at + STALL_MAX;
+        if stalled && self.socket.starves_others() {
+            return Err(End::Stalled);
+        }
+        let mut next = self.next_deadline();
+        if next <= now {
+            next = now + STALL_MAX;
+        }
+        self.alarm_at = next;
+        self.alarm = self.rooms.env.sleep_until(next);
+        Ok(())
+    }
+}

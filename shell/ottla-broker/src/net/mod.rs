@@ -1,0 +1,14 @@
+//! The network: listeners, connections, frames and the limits on all of them. What a request means
+//! is decided in `api`.
+
+pub(crate) mod budget;
+pub(crate) mod gate;
+pub(crate) mod pool;
+
+mod intake;
+mod outgoing;
+mod socket;
+
+mod connection;
+
+pub(crate) mod listener;

@@ -1,0 +1,8 @@
+//! Partitions as the broker sees them: found by name or id, watched by those who wait for records.
+//! What is in them is `ottla-log`'s matter.
+
+pub(crate) mod watchers;
+
+pub(crate) mod registry;
+
+pub(crate) mod session;

@@ -1,0 +1,169 @@
+//! The partitions that this node leads, by topic name and by topic id.
+//!
+//! It follows the metadata image: the controller's driver adds, changes and removes; requests only
+//! look up. A topic made again under an old name bears another id and is another topic.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ottla_env::Env;
+use ottla_protocol::{ErrorCode, Str, Uuid};
+use parking_lot::RwLock;
+
+use super::watchers::Watchers;
+use crate::log::{self, DataDir, LogConfig, LogError, Offsets, ProgressListener, TopicPartition};
+
+/// A topic with the partitions that are here.
+pub(crate) struct Topic<E: Env> {
+    pub(crate) name: Str,
+    pub(crate) id: Uuid,
+    /// By index; nothing where a partition is not here.
+    partitions: Vec<Option<Arc<Partition<E>>>>,
+}
+
+impl<E: Env> Topic<E> {
+    /// A partition by its index, whatever a client sent as one.
+    pub(crate) fn partition(&self, index: i32) -> Option<&Arc<Partition<E>>> {
+        self.partitions.get(usize::try_from(index).ok()?)?.as_ref()
+    }
+
+    /// All partitions that are here, by index.
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = &Arc<Partition<E>>> {
+        self.partitions.iter().flatten()
+    }
+
+    /// Topics that Kafka itself writes to, and clients do not.
+    pub(crate) fn is_internal(&self) -> bool {
+        is_internal(&self.name)
+    }
+}
+
+/// Whether a topic is one of Kafka's own.
+pub(crate) fn is_internal(topic: &str) -> bool {
+    matches!(topic, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
+}
+
+/// A partition that this node leads.
+pub(crate) struct Partition<E: Env> {
+    pub(crate) topic: Str,
+    pub(crate) topic_id: Uuid,
+    pub(crate) index: i32,
+    pub(crate) log: Arc<log::Partition<E>>,
+    pub(crate) watchers: Arc<Watchers>,
+}
+
+impl<E: Env> Partition<E> {
+    /// The epoch a client believes in against the one in force; -1 believes anything.
+    pub(crate) fn check_leader_epoch(&self, believed: i32) -> Result<(), ErrorCode> {
+        let current = self.log.leader_epoch();
+        match believed {
+            epoch if epoch < 0 || epoch == current => Ok(()),
+            epoch if epoch < current => Err(ErrorCode::FencedLeaderEpoch),
+            _ => Err(ErrorCode::UnknownLeaderEpoch),
+        }
+    }
+}
+
+/// The partition's log tells its watchers of progress.
+impl ProgressListener for Watchers {
+    fn progressed(&self, _offsets: Offsets) {
+        Watchers::progressed(self);
+    }
+}
+
+/// All topics with partitions here.
+pub(crate) struct Registry<E: Env> {
+    data_dir: DataDir<E>,
+    topics: RwLock<Topics<E>>,
+}
+
+struct Topics<E: Env> {
+    by_name: HashMap<Str, Arc<Topic<E>>>,
+    by_id: HashMap<Uuid, Arc<Topic<E>>>,
+}
+
+impl<E: Env> Registry<E> {
+    pub(crate) fn new(data_dir: DataDir<E>) -> Arc<Registry<E>> {
+        let topics = Topics { by_name: HashMap::new(), by_id: HashMap::new() };
+        Arc::new(Registry { data_dir, topics: RwLock::new(topics) })
+    }
+
+    /// A topic by its name.
+    pub(crate) fn topic(&self, name: &Str) -> Option<Arc<Topic<E>>> {
+        self.topics.read().by_name.get(name).cloned()
+    }
+
+    /// A topic by its id.
+    pub(crate) fn topic_by_id(&self, id: Uuid) -> Option<Arc<Topic<E>>> {
+        self.topics.read().by_id.get(&id).cloned()
+    }
+
+    /// A partition by its topic's name.
+    pub(crate) fn partition(&self, topic: &Str, index: i32) -> Option<Arc<Partition<E>>> {
+        self.topic(topic)?.partition(index).cloned()
+    }
+
+    /// All topics, in no order.
+    pub(crate) fn topics(&self) -> Vec<Arc<Topic<E>>> {
+        self.topics.read().by_id.values().cloned().collect()
+    }
+
+    /// Makes a partition, or opens the one that is in the data directory, and leads it.
+    pub(crate) fn lead(
+        &self,
+        id: &TopicPartition,
+        leader_epoch: i32,
+        config: LogConfig,
+    ) -> Result<Arc<Partition<E>>, LogError> {
+        let index = usize::try_from(id.partition).expect("the controller counts from 0");
+        let log = self.data_dir.create_partition(id, config)?;
+        log.assign_leader_epoch(leader_epoch);
+        let watchers = Arc::new(Watchers::default());
+        log.on_progress(Arc::clone(&watchers) as Arc<dyn ProgressListener>);
+        let mut topics = self.topics.write();
+        let old = topics.by_id.get(&id.topic_id);
+        let name = old.map_or_else(|| id.topic.detach(), |topic| topic.name.clone());
+        let partition = Arc::new(Partition {
+            topic: name.clone(),
+            topic_id: id.topic_id,
+            index: id.partition,
+            log,
+            watchers,
+        });
+        let mut partitions = old.map_or_else(Vec::new, |topic| topic.partitions.clone());
+        if partitions.len() <= index {
+            partitions.resize(index + 1, None);
+        }
+        partitions[index] = Some(Arc::clone(&partition));
+        let topic = Arc::new(Topic { name: name.clone(), id: id.topic_id, partitions });
+        topics.by_name.insert(name, Arc::clone(&topic));
+        topics.by_id.insert(id.topic_id, topic);
+        Ok(partition)
+    }
+
+    /// Applies new settings to the partitions of a topic.
+    pub(crate) fn configure(&self, topic_id: Uuid, config: &LogConfig) {
+        let Some(topic) = self.topic_by_id(topic_id) else { return };
+        for partition in topic.partitions() {
+            partition.log.set_config(config.clone());
+        }
+    }
+
+    /// Forgets a topic, removes its logs, and sends those who wait for it away.
+    pub(crate) fn remove_topic(&self, topic_id: Uuid) -> Result<(), LogError> {
+        let topic = {
+            let mut topics = self.topics.write();
+            let Some(topic) = topics.by_id.remove(&topic_id) else { return Ok(()) };
+            // The name may belong to a successor already.
+            if topics.by_name.get(&topic.name).is_some_and(|named| named.id == topic_id) {
+                topics.by_name.remove(&topic.name);
+            }
+            topic
+        };
+        for partition in topic.partitions() {
+            self.data_dir.delete_partition(topic_id, partition.index)?;
+            partition.watchers.wake_all();
+        }
+        Ok(())
+    }
+}
