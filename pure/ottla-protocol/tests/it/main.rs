@@ -1,6 +1,7 @@
 //! Black-box tests of the wire.
 
 mod defaults;
+mod kafka_records;
 mod memory;
 mod mutation;
 mod records;

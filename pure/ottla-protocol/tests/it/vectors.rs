@@ -33,7 +33,7 @@ pub(crate) fn vectors() -> BTreeMap<&'static str, Vec<Vector>> {
     all
 }
 
-fn unhex(text: &str) -> Bytes {
+pub(crate) fn unhex(text: &str) -> Bytes {
     let digits = text.as_bytes().chunks(2).filter(|pair| *pair != b"-");
     let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16);
     digits.map(|pair| byte(pair).expect("hex")).collect()
