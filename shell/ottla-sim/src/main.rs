@@ -1,0 +1,76 @@
+//! `ottla-sim run`: the power-cut test over many seeds, or one seed again.
+
+use std::process::ExitCode;
+
+use ottla_sim::node::Flush;
+use ottla_sim::runner::{Plan, replay, run};
+
+const USAGE: &str =
+    "usage: ottla-sim run [--seeds N] [--start S] [--seed X] [--flush wal|none] [-v]
+
+  --seeds N   how many seeds to run (100)
+  --start S   the first of them (0)
+  --seed X    only this seed, with its numbers
+  --flush M   ottla.flush: wal (nothing may be lost) or none (losses are found)
+  -v          each seed's numbers";
+
+/// Violations shown of a failed seed.
+const SHOWN: usize = 20;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let plan = match parse(&args) {
+        Ok(plan) => plan,
+        Err(text) => {
+            eprintln!("{text}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let summary = run(&plan);
+    println!(
+        "{} seeds, {} records acknowledged, {} read back, {} power cuts, {} kills",
+        summary.seeds, summary.acknowledged, summary.read_back, summary.cuts, summary.kills
+    );
+    let Some((seed, report)) = summary.failed else { return ExitCode::SUCCESS };
+    for violation in report.violations.iter().take(SHOWN) {
+        println!("  {violation}");
+    }
+    if report.violations.len() > SHOWN {
+        println!("  and {} more", report.violations.len() - SHOWN);
+    }
+    println!("seed {seed} failed; again with: {}", replay(seed, plan.flush));
+    ExitCode::FAILURE
+}
+
+fn parse(args: &[String]) -> Result<Plan, String> {
+    let mut plan = Plan { start: 0, seeds: 100, flush: Flush::Wal, verbose: false };
+    let mut args = args.iter();
+    if args.next().map(String::as_str) != Some("run") {
+        return Err("the command is `run`".to_owned());
+    }
+    while let Some(flag) = args.next() {
+        if flag == "-v" {
+            plan.verbose = true;
+            continue;
+        }
+        let value = args.next().ok_or_else(|| format!("{flag} wants a value"))?;
+        let number = || value.parse::<u64>().map_err(|error| format!("{flag} {value}: {error}"));
+        match flag.as_str() {
+            "--seeds" => plan.seeds = number()?,
+            "--start" => plan.start = number()?,
+            "--seed" => (plan.start, plan.seeds, plan.verbose) = (number()?, 1, true),
+            "--flush" => plan.flush = flush(value)?,
+            _ => return Err(format!("{flag} is unknown")),
+        }
+    }
+    plan.seeds = plan.seeds.min(u64::MAX - plan.start);
+    Ok(plan)
+}
+
+fn flush(word: &str) -> Result<Flush, String> {
+    match word {
+        "wal" => Ok(Flush::Wal),
+        "none" => Ok(Flush::None),
+        _ => Err(format!("--flush is wal or none, not {word}")),
+    }
+}

@@ -1,0 +1,75 @@
+//! Many seeds, one after the other: progress for a human, one line that replays a failure.
+
+use std::io::{IsTerminal, Write};
+
+use crate::node::Flush;
+use crate::scenarios::{Report, power_cut};
+
+/// What to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    pub start: u64,
+    pub seeds: u64,
+    pub flush: Flush,
+    /// Print each seed's numbers.
+    pub verbose: bool,
+}
+
+/// How many seeds kept every promise, and the first that did not.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    pub seeds: u64,
+    pub acknowledged: usize,
+    pub read_back: usize,
+    pub cuts: u32,
+    pub kills: u32,
+    /// The first seed that failed, with its report.
+    pub failed: Option<(u64, Report)>,
+}
+
+/// Runs seeds until one fails.
+pub fn run(plan: &Plan) -> Summary {
+    let mut summary = Summary::default();
+    let is_terminal = std::io::stderr().is_terminal();
+    for seed in plan.start..plan.start + plan.seeds {
+        let report = power_cut::run(seed, plan.flush);
+        summary.seeds += 1;
+        summary.acknowledged += report.acknowledged;
+        summary.read_back += report.read_back;
+        summary.cuts += report.cuts;
+        summary.kills += report.kills;
+        if plan.verbose {
+            eprintln!("{}", line(seed, &report));
+        } else if is_terminal {
+            eprint!("\rseed {seed}: {} of {} seeds", summary.seeds, plan.seeds);
+            let _ = std::io::stderr().flush();
+        }
+        if !report.violations.is_empty() {
+            summary.failed = Some((seed, report));
+            break;
+        }
+    }
+    if is_terminal && !plan.verbose {
+        eprintln!();
+    }
+    summary
+}
+
+/// The command that repeats one seed.
+pub fn replay(seed: u64, flush: Flush) -> String {
+    format!("cargo run -p ottla-sim -- run --seed {seed} --flush {}", flush.word())
+}
+
+/// One seed in one line.
+pub fn line(seed: u64, report: &Report) -> String {
+    format!(
+        "seed {seed}: {} acknowledged, {} observed, {} read back, {} power cuts, {} kills, {} ms, trace {:016x}",
+        report.acknowledged,
+        report.observed,
+        report.read_back,
+        report.cuts,
+        report.kills,
+        report.took_ms,
+        report.trace_hash
+    )
+}
