@@ -17,10 +17,11 @@ use crate::net::budget::Budget;
 use crate::net::gate::{Gate, Limits};
 use crate::net::listener::{Doorway, accept_loop};
 use crate::net::pool::Pool;
+use crate::node::{ConfigCell, NodeIdentity};
 use crate::partition::registry::Registry;
 use crate::partition::session::Sessions;
 use crate::phase::{Phase, PhaseSender};
-use crate::rooms::{ConfigCell, NodeIdentity, Rooms};
+use crate::rooms::Rooms;
 
 /// How long requests that have begun may take once the node stops.
 const DRAIN_MAX: Duration = Duration::from_secs(5);

@@ -2,6 +2,8 @@
 //!
 //! Rooms, lowest floor first; each uses only those above it in this list. Read `broker` first.
 
+mod node;
+
 mod phase;
 
 mod log;
