@@ -12,13 +12,19 @@
 //! two records (`Soft`: who has joined, who waits for whom, the timers) dies with the process, and
 //! clients start it again. Nothing here reads a clock, a random number, a socket or a disk.
 
-pub mod command;
-pub mod group;
 pub mod now;
-pub mod record;
+
 pub mod settings;
-pub mod shard;
+
+pub mod record;
+
 pub mod timers;
+
+pub mod command;
+
+pub mod group;
+
+pub mod shard;
 
 pub use command::{Client, Command, Completion, Decision, Reply, Token};
 pub use group::soft::Soft;

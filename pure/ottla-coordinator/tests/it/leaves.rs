@@ -73,7 +73,7 @@ fn leaving_answers_the_parked_join() {
     let mut world = World::new(settings());
     world.stable_group(1);
     let token = world.join(3, join_request("", None));
-    let parked = world.soft.group(GROUP).unwrap().members().find(|m| m.awaiting_join.is_some());
+    let parked = world.soft.group(GROUP).unwrap().members().find(|m| m.parked_join.is_some());
     let id = parked.unwrap().member_id.clone();
     assert_eq!(world.leave(&[(&id, None)]), [ErrorCode::None]);
     let answer = world.joined(token).unwrap();

@@ -1,4 +1,5 @@
 //! Black-box tests: a shard driven by commands alone.
+#![allow(clippy::unwrap_used)] // A test that meets the unexpected has to fail.
 
 mod deletes;
 mod joins;

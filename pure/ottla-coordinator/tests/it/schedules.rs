@@ -217,7 +217,10 @@ impl Schedule {
                     Some(answer) => {
                         self.synced(index, error(answer.error_code), &answer.assignment)
                     }
-                    None => return self.heartbeat(index) && false,
+                    None => {
+                        self.heartbeat(index);
+                        return false;
+                    }
                 }
                 true
             }

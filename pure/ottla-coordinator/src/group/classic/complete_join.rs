@@ -16,7 +16,7 @@ impl ClassicGroup {
     /// Dynamic members that did not come are out; static ones may be restarting and stay.
     pub(super) fn complete_join(&mut self, step: &mut Step) {
         step.timers.cancel(&self.join_timer());
-        let absent = self.members.values().filter(|m| m.awaiting_join.is_none());
+        let absent = self.members.values().filter(|m| m.parked_join.is_none());
         let gone = absent.filter(|m| m.instance_id.is_none());
         let gone: Vec<Str> = gone.map(|m| m.member_id.clone()).collect();
         for member_id in gone {
@@ -40,12 +40,12 @@ impl ClassicGroup {
     /// The assignment is computed by a member that is there.
     fn elect_joined_leader(&mut self) -> bool {
         let joined = |member_id: &Str| {
-            self.members.get(member_id).is_some_and(|member| member.awaiting_join.is_some())
+            self.members.get(member_id).is_some_and(|member| member.parked_join.is_some())
         };
         if self.leader.as_ref().is_some_and(joined) {
             return true;
         }
-        let Some(next) = self.members.values().find(|member| member.awaiting_join.is_some()) else {
+        let Some(next) = self.members.values().find(|member| member.parked_join.is_some()) else {
             return false;
         };
         self.leader = Some(next.member_id.clone());

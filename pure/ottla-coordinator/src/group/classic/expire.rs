@@ -53,7 +53,7 @@ impl ClassicGroup {
                 step.complete(token, join::failed(member_id.clone(), error));
             }
             let member = self.members.get_mut(&member_id).expect("its id was just listed");
-            if let Some(token) = member.awaiting_sync.take() {
+            if let Some(token) = member.parked_sync.take() {
                 step.complete(token, sync::failed(error));
             }
         }

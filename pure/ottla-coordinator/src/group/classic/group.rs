@@ -34,7 +34,7 @@ pub struct ClassicGroup {
     pub(crate) pending_sync: BTreeSet<Str>,
     /// How many members support a protocol; only positive counts are kept.
     supported: BTreeMap<Str, usize>,
-    awaiting_join: usize,
+    parked_join: usize,
     /// A member came while the first rebalance was being delayed: it may be delayed further.
     pub(crate) new_member_added: bool,
     /// The delay that runs, and how much of the rebalance timeout is left after it.
@@ -74,8 +74,8 @@ impl ClassicGroup {
                     metadata: stored.subscription.clone(),
                 }],
                 assignment: stored.assignment.clone(),
-                awaiting_join: None,
-                awaiting_sync: None,
+                parked_join: None,
+                parked_sync: None,
                 is_new: false,
             });
         }
@@ -125,11 +125,11 @@ impl ClassicGroup {
     }
 
     pub(crate) fn has_all_members_joined(&self) -> bool {
-        self.members.len() == self.awaiting_join && self.pending_members.is_empty()
+        self.members.len() == self.parked_join && self.pending_members.is_empty()
     }
 
-    pub(crate) fn members_awaiting_join(&self) -> usize {
-        self.awaiting_join
+    pub(crate) fn members_joined(&self) -> usize {
+        self.parked_join
     }
 
     /// The longest any member needs to come back.
@@ -155,7 +155,7 @@ impl ClassicGroup {
             self.static_members.insert(instance_id.clone(), member.member_id.clone());
         }
         self.pending_members.remove(&member.member_id);
-        self.awaiting_join += usize::from(member.awaiting_join.is_some());
+        self.parked_join += usize::from(member.parked_join.is_some());
         self.count_protocols(&member.protocols);
         self.members.insert(member.member_id.clone(), member);
     }
@@ -165,7 +165,7 @@ impl ClassicGroup {
         let removed = self.members.remove(member_id);
         if let Some(member) = &removed {
             self.discount_protocols(&member.protocols);
-            self.awaiting_join -= usize::from(member.awaiting_join.is_some());
+            self.parked_join -= usize::from(member.parked_join.is_some());
             if let Some(instance_id) = &member.instance_id {
                 self.static_members.remove(instance_id);
             }
@@ -182,8 +182,8 @@ impl ClassicGroup {
     /// was still parked comes back: nobody waits for that answer any more.
     pub(crate) fn update_member(&mut self, member_id: &str, update: Update) -> Option<Token> {
         let member = self.members.get_mut(member_id)?;
-        let earlier = member.awaiting_join.replace(update.token);
-        self.awaiting_join += usize::from(earlier.is_none());
+        let earlier = member.parked_join.replace(update.token);
+        self.parked_join += usize::from(earlier.is_none());
         member.rebalance_timeout_ms = update.rebalance_timeout_ms;
         member.session_timeout_ms = update.session_timeout_ms;
         let before = std::mem::replace(&mut member.protocols, update.protocols.clone());
@@ -194,8 +194,8 @@ impl ClassicGroup {
 
     /// The parked JoinGroup of a member, to be answered now.
     pub(crate) fn take_join(&mut self, member_id: &str) -> Option<Token> {
-        let token = self.members.get_mut(member_id)?.awaiting_join.take()?;
-        self.awaiting_join -= 1;
+        let token = self.members.get_mut(member_id)?.parked_join.take()?;
+        self.parked_join -= 1;
         Some(token)
     }
 

@@ -130,8 +130,8 @@ impl ClassicGroup {
         let room = match self.state {
             State::Empty => true,
             State::PreparingRebalance => {
-                known.is_some_and(|member| member.awaiting_join.is_some())
-                    || self.members_awaiting_join() < step.settings.max_size
+                known.is_some_and(|member| member.parked_join.is_some())
+                    || self.members_joined() < step.settings.max_size
             }
             State::CompletingRebalance | State::Stable => {
                 known.is_some() || self.members.len() < step.settings.max_size
@@ -209,8 +209,8 @@ impl ClassicGroup {
             protocol_type: join.request.protocol_type.detach(),
             protocols: member::protocols(&join.request.protocols),
             assignment: bytes::Bytes::new(),
-            awaiting_join: Some(join.token),
-            awaiting_sync: None,
+            parked_join: Some(join.token),
+            parked_sync: None,
             is_new: true,
         });
         // It cannot send heartbeats before it knows its id, and a parked request hides that its

@@ -47,7 +47,7 @@ impl ClassicGroup {
     /// that is still there joins again.
     pub(super) fn drop_member(&mut self, step: &mut Step, member_id: &Str) {
         step.timers.cancel(&self.heartbeat_timer(member_id));
-        let sync = self.members.get_mut(member_id).and_then(|m| m.awaiting_sync.take());
+        let sync = self.members.get_mut(member_id).and_then(|m| m.parked_sync.take());
         if let Some(token) = sync {
             step.complete(token, super::sync::failed(ErrorCode::UnknownMemberId));
         }

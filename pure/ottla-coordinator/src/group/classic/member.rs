@@ -29,9 +29,9 @@ pub struct Member {
     pub protocols: Vec<Protocol>,
     pub assignment: Bytes,
     /// The parked JoinGroup.
-    pub awaiting_join: Option<Token>,
+    pub parked_join: Option<Token>,
     /// The parked SyncGroup.
-    pub awaiting_sync: Option<Token>,
+    pub parked_sync: Option<Token>,
     /// It has not heard its member id yet, so it cannot send heartbeats.
     pub is_new: bool,
 }
@@ -46,7 +46,7 @@ impl Member {
     /// Members that wait for the others are excused from heartbeats, except those nobody has told
     /// their id: they may be gone.
     pub(crate) fn has_satisfied_heartbeat(&self) -> bool {
-        !self.is_new && (self.awaiting_join.is_some() || self.awaiting_sync.is_some())
+        !self.is_new && (self.parked_join.is_some() || self.parked_sync.is_some())
     }
 
     /// Its first choice among `candidates`.

@@ -42,7 +42,7 @@ impl ClassicGroup {
             step.complete(token, join::failed(former_id.clone(), ErrorCode::FencedInstanceId));
         }
         let Some(mut member) = self.members.remove(former_id) else { return };
-        if let Some(token) = member.awaiting_sync.take() {
+        if let Some(token) = member.parked_sync.take() {
             let error_code = ErrorCode::FencedInstanceId.code();
             let response = SyncGroupResponse { error_code, ..SyncGroupResponse::default() };
             step.complete(token, Reply::SyncGroup(response));

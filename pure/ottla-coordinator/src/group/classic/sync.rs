@@ -34,7 +34,7 @@ impl ClassicGroup {
             }
             State::CompletingRebalance => {
                 let member = self.members.get_mut(member_id).expect("validated above");
-                if let Some(superseded) = member.awaiting_sync.replace(token) {
+                if let Some(superseded) = member.parked_sync.replace(token) {
                     step.complete(superseded, failed(ErrorCode::RebalanceInProgress));
                 }
                 if self.is_leader(member_id) {
@@ -81,7 +81,7 @@ impl ClassicGroup {
         let member_ids: Vec<Str> = self.members.keys().cloned().collect();
         for member_id in &member_ids {
             let member = self.members.get_mut(member_id).expect("its id was just listed");
-            let Some(token) = member.awaiting_sync.take() else { continue };
+            let Some(token) = member.parked_sync.take() else { continue };
             let session_timeout_ms = member.session_timeout_ms;
             let response = self.sync_response(self.members[member_id].assignment.clone());
             step.complete(token, response);
@@ -96,7 +96,7 @@ impl ClassicGroup {
         for member_id in &member_ids {
             let member = self.members.get_mut(member_id).expect("its id was just listed");
             member.assignment = Bytes::new();
-            let Some(token) = member.awaiting_sync.take() else { continue };
+            let Some(token) = member.parked_sync.take() else { continue };
             let session_timeout_ms = member.session_timeout_ms;
             step.complete(token, failed(error));
             step.schedule(self.heartbeat_timer(member_id), session_timeout_ms);
