@@ -12,7 +12,9 @@ pub(super) fn check(history: &History, ending: &Ending) -> Vec<String> {
     for (index, partition) in &history.partitions {
         let end = ending.partitions.get(index);
         let records = end.map(|end| end.records.as_slice()).unwrap_or_default();
-        let by_record: BTreeMap<_, _> = records.iter().map(|(at, record)| (*record, *at)).collect();
+        // Of a doubled record the first place counts; `doubled` finds the rest.
+        let by_record: BTreeMap<_, _> =
+            records.iter().rev().map(|(at, record)| (*record, *at)).collect();
         for batch in &partition.acknowledged {
             for (step, record) in batch.records.iter().enumerate() {
                 let promised = batch.base_offset.map(|base| base + step as i64);
