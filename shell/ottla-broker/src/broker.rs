@@ -10,7 +10,7 @@ use std::time::Duration;
 use ottla_config::{BrokerConfig, ConfigError, FlushMode, Layers, Listener};
 use ottla_env::{Env, Listener as _, Task};
 
-use crate::drivers::controller::ControllerDriver;
+use crate::drivers::controller::{ControllerDriver, ControllerError};
 use crate::drivers::coordinator::CoordinatorDriver;
 use crate::log::{self, DataDir, DataDirOptions, OpenError};
 use crate::net::budget::Budget;
@@ -47,6 +47,8 @@ pub enum StartError {
     /// Everything that is wrong with the configuration.
     Config(Vec<ConfigError>),
     DataDir(OpenError),
+    /// The cluster's metadata cannot be read, or this broker not registered.
+    Controller(ControllerError),
     /// An address cannot be listened on.
     Listen {
         listener: String,
@@ -68,6 +70,7 @@ impl std::fmt::Display for StartError {
                 Ok(())
             }
             StartError::DataDir(error) => error.fmt(f),
+            StartError::Controller(error) => error.fmt(f),
             StartError::Listen { listener, address, source } => {
                 write!(f, "cannot listen on {address} ({listener}): {source}")?;
                 if source.kind() == std::io::ErrorKind::AddrInUse {
@@ -96,6 +99,7 @@ impl<E: Env> Broker<E> {
         let gate = Gate::new(connection_limits(&config));
         let budget = Budget::new(request_budget(&config));
         let rooms = Arc::new(furnish(env.clone(), config, data_dir));
+        rooms.controller.start(&bound).await.map_err(StartError::Controller)?;
         let phase = PhaseSender::new(Phase::Serving);
         let doorway = Arc::new(Doorway {
             rooms: Arc::clone(&rooms),
@@ -181,17 +185,19 @@ fn furnish<E: Env>(env: E, config: BrokerConfig, data_dir: DataDir<E>) -> Rooms<
         cluster_id: Arc::from(data_dir.cluster_id()),
         directory_id: data_dir.directory_id(),
     };
-    let controller = Arc::new(ControllerDriver {
-        env: env.clone(),
-        data_dir: data_dir.clone(),
-        partitions: Arc::clone(&partitions),
-    });
+    let config = ConfigCell::new(config);
+    let controller = ControllerDriver::new(
+        env.clone(),
+        data_dir.clone(),
+        Arc::clone(&partitions),
+        config.clone(),
+        node.clone(),
+    );
     let groups = Arc::new(CoordinatorDriver {
         env: env.clone(),
         data_dir: data_dir.clone(),
         partitions: Arc::clone(&partitions),
     });
-    let config = ConfigCell::new(config);
     Rooms { env, node, config, data_dir, partitions, sessions, controller, groups }
 }
 

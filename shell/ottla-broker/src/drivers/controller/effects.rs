@@ -1,0 +1,150 @@
+//! What follows from metadata records on this node: logs appear and go, settings take effect.
+//! Runs after the records are written and before anybody is told of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ottla_env::Env;
+use ottla_metadata::MetadataRecord;
+use ottla_metadata::image::{MetadataImage, ResourceType, Topic};
+use ottla_protocol::Uuid;
+
+use super::ControllerDriver;
+use super::log_config::log_config;
+use crate::log::{LogConfig, LogError, TopicPartition};
+
+/// What a batch of records asks of this node, each thing once.
+#[derive(Debug, Default, PartialEq)]
+struct Effects {
+    /// Partitions that are new or have a new leader, by topic.
+    partitions: BTreeMap<Uuid, BTreeSet<i32>>,
+    removed_topics: BTreeSet<Uuid>,
+    configured_topics: BTreeSet<String>,
+    /// This broker's own settings changed, or those of all brokers.
+    broker: bool,
+}
+
+impl Effects {
+    fn of(records: &[MetadataRecord], node_id: i32) -> Self {
+        let mut effects = Self::default();
+        for record in records {
+            match record {
+                MetadataRecord::Partition(record) => {
+                    effects.partition(record.topic_id, record.partition_id);
+                }
+                MetadataRecord::PartitionChange(record) => {
+                    effects.partition(record.topic_id, record.partition_id);
+                }
+                MetadataRecord::RemoveTopic(record) => {
+                    effects.removed_topics.insert(record.topic_id);
+                }
+                MetadataRecord::Config(record) => {
+                    let name = record.resource_name.as_str();
+                    match ResourceType::from_code(record.resource_type) {
+                        Some(ResourceType::Topic) => {
+                            effects.configured_topics.insert(name.to_owned());
+                        }
+                        Some(ResourceType::Broker) => {
+                            effects.broker |= name.is_empty() || name == node_id.to_string();
+                        }
+                        _ => {}
+                    }
+                }
+                _ => {}
+            }
+        }
+        effects
+    }
+
+    fn partition(&mut self, topic: Uuid, index: i32) {
+        self.partitions.entry(topic).or_default().insert(index);
+    }
+}
+
+impl<E: Env> ControllerDriver<E> {
+    /// Makes this node what the records say it is.
+    pub(super) async fn carry_out(
+        &self,
+        image: &MetadataImage,
+        records: &[MetadataRecord],
+    ) -> Result<(), LogError> {
+        let effects = Effects::of(records, self.node.node_id);
+        if effects.broker {
+            self.apply_broker_config(image);
+            self.configure_topics(image.topics.iter().map(|topic| &**topic), image);
+        }
+        for (id, indexes) in &effects.partitions {
+            if let Some(topic) = image.topics.by_id(*id) {
+                self.lead(image, topic, indexes.iter().copied()).await?;
+            }
+        }
+        let configured = effects.configured_topics.iter();
+        let configured = configured.filter_map(|name| image.topics.get(name));
+        self.configure_topics(configured.map(|topic| &**topic), image);
+        for id in effects.removed_topics {
+            self.remove(id).await?;
+        }
+        Ok(())
+    }
+
+    /// Opens the given partitions of a topic, those that this node leads.
+    pub(super) async fn lead(
+        &self,
+        image: &MetadataImage,
+        topic: &Topic,
+        indexes: impl Iterator<Item = i32>,
+    ) -> Result<(), LogError> {
+        let config = self.topic_log_config(image, topic);
+        for index in indexes {
+            let Some(partition) = topic.partitions.get(&index) else { continue };
+            if partition.leader != self.node.node_id {
+                continue;
+            }
+            let id =
+                TopicPartition { topic: topic.name.clone(), topic_id: topic.id, partition: index };
+            loop {
+                match self.registry.lead(&id, partition.leader_epoch, config.clone()) {
+                    Ok(_) => break,
+                    Err(LogError::Busy) => self.data_dir.room().await,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, topic: Uuid) -> Result<(), LogError> {
+        loop {
+            match self.registry.remove_topic(topic) {
+                Err(LogError::Busy) => self.data_dir.room().await,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Puts the cluster's dynamic settings in force over those this node was started with.
+    pub(super) fn apply_broker_config(&self, image: &MetadataImage) {
+        let own = (**image.configs.broker(self.node.node_id)).clone();
+        let all = (**image.configs.all_brokers()).clone();
+        match self.config.get().with_dynamic(own, all) {
+            Ok(config) => self.config.set(config),
+            Err(errors) => {
+                let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                tracing::warn!(
+                    errors = errors.join("; "),
+                    "the cluster's dynamic settings do not fit this node's; they are not in force"
+                );
+            }
+        }
+    }
+
+    fn configure_topics<'a>(&self, topics: impl Iterator<Item = &'a Topic>, image: &MetadataImage) {
+        for topic in topics {
+            self.registry.configure(topic.id, &self.topic_log_config(image, topic));
+        }
+    }
+
+    fn topic_log_config(&self, image: &MetadataImage, topic: &Topic) -> LogConfig {
+        let overrides = image.configs.topic(&topic.name);
+        log_config(&self.config.get().topic_config(overrides))
+    }
+}
