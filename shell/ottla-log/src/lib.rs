@@ -12,3 +12,27 @@ pub mod index;
 pub mod segment;
 pub mod retention;
 pub mod kafka_dir;
+
+pub mod options;
+pub mod fault;
+mod handles;
+mod wal;
+mod checkpoint;
+mod tail;
+mod volume;
+pub mod partition;
+mod registry;
+mod flusher;
+mod recovery;
+pub mod data_dir;
+
+pub use config::LogConfig;
+pub use data_dir::{DataDir, RecoveryReport};
+pub use fault::{AppendError, Failed, LogError, OpenError, ReadError};
+pub use options::{
+    AppendOptions, Appended, DataDirOptions, DeletedRecords, FlushMode, Offsets, ReadOptions,
+    Slices, TimestampedOffset, TopicPartition,
+};
+pub use partition::{ColdRead, Partition, ProgressListener, ReadOutcome};
+pub use validate::Origin;
+pub use wal::Progress;

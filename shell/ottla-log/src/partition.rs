@@ -1,0 +1,262 @@
+//! One partition's log: what is appended goes to the write-ahead log and the tail, what is older lies
+//! in segments. It owns no task, no timer and no open file.
+//!
+//! `log_start <= last_stable <= high_watermark <= log_end`. Lock order: files -> state -> the
+//! write-ahead log's staging. `files` is held by whoever writes, cuts or removes segment files; appends
+//! and hot reads take `state` alone, for a moment.
+
+mod append;
+mod cold;
+mod flush;
+mod lookup;
+mod replay;
+mod scan;
+mod state;
+mod truncate;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ottla_env::Env;
+use parking_lot::{Mutex, RwLock};
+
+use crate::checkpoint::PartitionRecord;
+use crate::config::LogConfig;
+use crate::fault::ReadError;
+use crate::index::AbortedTransaction;
+use crate::options::{Offsets, ReadOptions, Slices, TopicPartition};
+use crate::producers::ProducerState;
+use crate::volume::Volume;
+use crate::wal::Staged;
+use state::State;
+
+pub use cold::ColdRead;
+pub(crate) use flush::{FlushError, Touched, remove_folder};
+
+/// Told when a partition moves on. Called without any lock of the partition, from an appending
+/// worker or the log's writer: it must not block.
+pub trait ProgressListener: Send + Sync {
+    /// The high watermark moved; of a replicated partition, the log end too.
+    fn on_progress(&self, partition: &TopicPartition, offsets: Offsets);
+}
+
+/// What a read found.
+pub enum ReadOutcome<E: Env> {
+    /// In memory.
+    Hot(Slices),
+    /// On disk: call [`ColdRead::run`] through `Env::run_blocking`.
+    Cold(ColdRead<E>),
+}
+
+/// A partition of a data directory.
+pub struct Partition<E: Env> {
+    id: TopicPartition,
+    number: u64,
+    volume: Arc<Volume<E>>,
+    state: Mutex<State>,
+    /// Guards the segment files' contents.
+    files: Mutex<()>,
+    listener: RwLock<Option<Arc<dyn ProgressListener>>>,
+}
+
+impl<E: Env> Partition<E> {
+    pub(crate) fn new(
+        id: TopicPartition,
+        number: u64,
+        volume: Arc<Volume<E>>,
+        config: Arc<LogConfig>,
+    ) -> Arc<Partition<E>> {
+        Partition::with_state(id, number, volume, State::new(config))
+    }
+
+    /// The partition of a checkpoint; `None` if its parts contradict each other.
+    pub(crate) fn restore(
+        record: PartitionRecord,
+        volume: Arc<Volume<E>>,
+    ) -> Option<Arc<Partition<E>>> {
+        let (id, number) = (record.id.clone(), record.number);
+        Some(Partition::with_state(id, number, volume, State::restore(record)?))
+    }
+
+    fn with_state(
+        id: TopicPartition,
+        number: u64,
+        volume: Arc<Volume<E>>,
+        state: State,
+    ) -> Arc<Partition<E>> {
+        state.check();
+        let (state, files) = (Mutex::new(state), Mutex::new(()));
+        Arc::new(Partition { id, number, volume, state, files, listener: RwLock::new(None) })
+    }
+
+    /// Its name.
+    pub fn id(&self) -> &TopicPartition {
+        &self.id
+    }
+
+    /// Where it stands.
+    pub fn offsets(&self) -> Offsets {
+        self.state.lock().offsets()
+    }
+
+    /// Reads from `from` on. Never touches the disk.
+    ///
+    /// # Errors
+    /// An offset outside the log, or a deleted partition.
+    pub fn read(
+        self: &Arc<Self>,
+        from: i64,
+        options: &ReadOptions,
+    ) -> Result<ReadOutcome<E>, ReadError> {
+        let state = self.state.lock();
+        if state.deleted {
+            return Err(ReadError::Deleted);
+        }
+        if from < state.log_start || from > state.log_end {
+            let (log_start, log_end) = (state.log_start, state.log_end);
+            return Err(ReadError::OffsetOutOfRange { log_start, log_end });
+        }
+        let upper = options.upper.min(state.log_end);
+        if from >= upper {
+            return Ok(ReadOutcome::Hot(Slices::empty(from)));
+        }
+        if state.tail.start_offset().is_some_and(|start| start <= from) {
+            let slices = state.tail.read(from, upper, options.max_bytes, options.min_one_batch);
+            return Ok(ReadOutcome::Hot(slices));
+        }
+        drop(state);
+        Ok(ReadOutcome::Cold(ColdRead::new(self.clone(), from, *options)))
+    }
+
+    /// Reads from `from` on, from the disk if need be: for callers that may block.
+    ///
+    /// # Errors
+    /// Those of [`Partition::read`] and [`ColdRead::run`].
+    pub fn read_blocking(
+        self: &Arc<Self>,
+        from: i64,
+        options: &ReadOptions,
+    ) -> Result<Slices, ReadError> {
+        match self.read(from, options)? {
+            ReadOutcome::Hot(slices) => Ok(slices),
+            ReadOutcome::Cold(cold) => cold.run(),
+        }
+    }
+
+    /// Moves the high watermark of a replicated partition; never past the log end, never back.
+    pub fn advance_high_watermark(&self, offset: i64) {
+        let moved = self.state.lock().raise_high_watermark(offset);
+        if moved {
+            self.tell();
+        }
+    }
+
+    /// Says whether followers move the high watermark (`true`) or this node's disk alone.
+    pub fn set_replicated(&self, replicated: bool) {
+        self.state.lock().replicated = replicated;
+    }
+
+    /// Registers who is told of progress, in place of who was before.
+    pub fn on_progress(&self, listener: Arc<dyn ProgressListener>) {
+        *self.listener.write() = Some(listener);
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> Arc<LogConfig> {
+        self.state.lock().config.clone()
+    }
+
+    /// A new configuration; it applies to what comes.
+    pub fn set_config(&self, config: LogConfig) {
+        let mut state = self.state.lock();
+        state.config = Arc::new(config);
+        state.claimed = true;
+    }
+
+    /// Bytes of all records, in memory or on disk.
+    pub fn size_in_bytes(&self) -> u64 {
+        let state = self.state.lock();
+        let flushed: u64 = state.segments.iter().map(|segment| segment.size).sum();
+        let staged: usize = state.tail.from(state.flushed_end).map(|batch| batch.bytes.len()).sum();
+        flushed + staged as u64
+    }
+
+    /// How many segment files there are.
+    pub fn segments_count(&self) -> usize {
+        self.state.lock().segments.len()
+    }
+
+    /// What is remembered of its producers.
+    pub fn producers(&self) -> Vec<(i64, ProducerState)> {
+        let state = self.state.lock();
+        state.producers.iter().map(|(id, producer)| (id, producer.clone())).collect()
+    }
+
+    /// The aborted transactions that a read-committed reader of `from..upper` must skip.
+    pub fn aborted_transactions(&self, from: i64, upper: i64) -> Vec<AbortedTransaction> {
+        let mut found = Vec::new();
+        self.state.lock().aborted.collect(from, upper, &mut found);
+        found
+    }
+
+    /// The newest leader epoch and its first offset.
+    pub fn leader_epoch(&self) -> Option<i32> {
+        self.state.lock().epochs.latest().map(|entry| entry.epoch)
+    }
+
+    /// The epoch at or below `epoch` and the offset after its last record; (-1, -1) if unknown.
+    pub fn end_offset_for_epoch(&self, epoch: i32) -> (i32, i64) {
+        let state = self.state.lock();
+        state.epochs.end_offset_for(epoch, state.log_end)
+    }
+
+    /// Forgets producers that were silent for too long.
+    pub(crate) fn expire_producers(&self, now_ms: i64) {
+        let expiration_ms = self.volume.options.producer_id_expiration_ms;
+        self.state.lock().producers.expire(now_ms, expiration_ms);
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.volume.folder(&self.id.topic, self.id.partition)
+    }
+
+    pub(crate) fn log_path(&self, base_offset: i64) -> PathBuf {
+        self.folder().join(format!("{base_offset:020}.log"))
+    }
+
+    /// Lets go of flushed batches in buffers up to `buffer`; says whether any are left in memory.
+    pub(crate) fn evict(&self, buffer: u64) -> bool {
+        let mut state = self.state.lock();
+        let flushed_end = if state.deleted { i64::MAX } else { state.flushed_end };
+        state.tail.evict(buffer, flushed_end);
+        !state.tail.is_empty()
+    }
+
+    fn tell(&self) {
+        let listener = self.listener.read().clone();
+        if let Some(listener) = listener {
+            listener.on_progress(&self.id, self.offsets());
+        }
+    }
+}
+
+impl<E: Env> Staged for Partition<E> {
+    fn became_durable(&self, lsn: u64) {
+        let moved = {
+            let mut state = self.state.lock();
+            let mut durable_end = None;
+            while state.undurable.front().is_some_and(|(position, _)| *position <= lsn) {
+                durable_end = state.undurable.pop_front().map(|(_, end)| end);
+            }
+            let alone = !state.replicated;
+            alone && durable_end.is_some_and(|end| state.raise_high_watermark(end))
+        };
+        if moved {
+            self.tell();
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Appending: judge, take an offset, one copy into the write-ahead buffer. Never waits for a disk.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ottla_env::Env;
+use ottla_protocol::ErrorCode;
+use ottla_protocol::records::BatchHeader;
+
+use super::{Partition, State};
+use crate::fault::{AppendError, LogError};
+use crate::options::{AppendOptions, Appended, FlushMode};
+use crate::producers::{BatchMemory, Verdict, end_marker};
+use crate::validate::{Depth, Origin, Rules, Validated, assign, validate};
+use crate::wal::{EntryHead, EntryKind, Placed, StageError, Staged, Urgency};
+
+impl<E: Env> Partition<E> {
+    /// Appends whole batches.
+    ///
+    /// # Errors
+    /// The producer's answer, or why the log cannot take anything now. Nothing has changed then.
+    pub fn append(
+        self: &Arc<Self>,
+        records: Bytes,
+        options: &AppendOptions,
+    ) -> Result<Appended, AppendError> {
+        let config = self.config();
+        let rules = Rules {
+            config: &config,
+            origin: options.origin,
+            depth: Depth::Full,
+            now_ms: options.now_ms,
+        };
+        let validated = validate(records, &rules)?;
+        let appended = self.append_validated(&validated, options)?;
+        if self.volume.options.flush == FlushMode::None && !options.defer_write {
+            self.volume.wal.write_staged()?;
+        }
+        if !appended.duplicate && self.state.lock().replicated {
+            self.tell();
+        }
+        Ok(appended)
+    }
+
+    fn append_validated(
+        self: &Arc<Self>,
+        validated: &Validated,
+        options: &AppendOptions,
+    ) -> Result<Appended, AppendError> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        if state.deleted {
+            return Err(AppendError::Deleted);
+        }
+        if let Some(known) = judge(state, validated, options.origin)? {
+            return Ok(Appended {
+                base_offset: known.first_offset(),
+                last_offset: known.last_offset,
+                log_append_time_ms: validated.log_append_time_ms,
+                log_start_offset: state.log_start,
+                lsn: state.applied_lsn,
+                duplicate: true,
+            });
+        }
+        let replica = options.origin == Origin::Replica;
+        let first = if replica { validated.batches[0].base_offset } else { state.log_end };
+        if first < state.log_end {
+            let message = format!("offset {first} lies before the log end {}", state.log_end);
+            return Err(refused(ErrorCode::OffsetOutOfRange, message));
+        }
+        let head = EntryHead {
+            kind: EntryKind::Append,
+            number: self.number,
+            offset: first,
+            extra: i64::from(options.leader_epoch),
+        };
+        let records = &validated.records;
+        let fill = |room: &mut [u8]| {
+            room.copy_from_slice(records);
+            if !replica {
+                assign(room, first, options.leader_epoch);
+            }
+        };
+        // Before staging: the flusher takes the list after it noted how far the log had come.
+        self.mark_dirty(state);
+        let placed = self.stage(state, &head, records.len(), Urgency::MayWait, fill)?;
+        self.take_in(state, validated.batches.len(), &placed);
+        Ok(Appended {
+            base_offset: first,
+            last_offset: state.log_end - 1,
+            log_append_time_ms: validated.log_append_time_ms,
+            log_start_offset: state.log_start,
+            lsn: placed.lsn,
+            duplicate: false,
+        })
+    }
+
+    /// Applies the staged batches, one view each.
+    fn take_in(&self, state: &mut State, batches: usize, placed: &Placed) {
+        let mut rest = placed.payload.clone();
+        for _ in 0..batches {
+            let header = BatchHeader::parse(&rest).expect("validate passed these batches");
+            let batch = rest.split_to(header.size_in_bytes());
+            state.apply(&header, batch, placed.buffer).expect("judge read the markers");
+        }
+        assert!(rest.is_empty(), "validate counts all batches");
+        state.undurable.push_back((placed.lsn, state.log_end));
+        state.check();
+    }
+
+    /// Stages an entry of this partition.
+    pub(super) fn stage(
+        self: &Arc<Self>,
+        state: &mut State,
+        head: &EntryHead,
+        len: usize,
+        urgency: Urgency,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<Placed, StageError> {
+        let staged: Arc<dyn Staged> = self.clone();
+        let by = (&staged, &mut state.run_mark);
+        let placed = self.volume.wal.stage(head, len, urgency, by, fill)?;
+        state.applied_lsn = placed.lsn;
+        Ok(placed)
+    }
+
+    pub(super) fn mark_dirty(&self, state: &mut State) {
+        if !state.dirty {
+            state.dirty = true;
+            self.volume.dirty.lock().push(self.number);
+        }
+    }
+}
+
+/// Whether the producer's state lets the batches in, or knows them already.
+fn judge(
+    state: &State,
+    validated: &Validated,
+    origin: Origin,
+) -> Result<Option<BatchMemory>, AppendError> {
+    let mut rest = validated.records.clone();
+    for header in &validated.batches {
+        let batch = rest.split_to(header.size_in_bytes());
+        let marker = end_marker(header, &batch)
+            .map_err(|error| refused(ErrorCode::InvalidRecord, error.to_string()))?;
+        if let Some(marker) = marker.filter(|_| origin == Origin::Coordinator) {
+            state.producers.check_marker(header, marker)?;
+        } else if let Verdict::Duplicate(known) = state.producers.check(header, origin)? {
+            return Ok(Some(known));
+        }
+    }
+    Ok(None)
+}
+
+fn refused(code: ErrorCode, message: String) -> AppendError {
+    AppendError::Refused { code, message, record_errors: Vec::new() }
+}
+
+impl From<StageError> for AppendError {
+    fn from(error: StageError) -> AppendError {
+        match error {
+            StageError::Busy => AppendError::Busy,
+            StageError::Failed(failed) => AppendError::Failed(failed),
+            StageError::TooLarge => refused(
+                ErrorCode::RecordListTooLarge,
+                "the records do not fit a file of the write-ahead log".to_owned(),
+            ),
+        }
+    }
+}
+
+impl From<StageError> for LogError {
+    fn from(error: StageError) -> LogError {
+        match error {
+            StageError::Busy => LogError::Busy,
+            StageError::Failed(failed) => LogError::Failed(failed),
+            StageError::TooLarge => LogError::Refused {
+                code: ErrorCode::RecordListTooLarge,
+                message: "the entry does not fit a file of the write-ahead log".to_owned(),
+            },
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Reads from segment files. Every batch's CRC is checked before it is served; damaged ones never are.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ottla_env::Env;
+use ottla_protocol::records::{batches, verify_crc};
+use smallvec::smallvec;
+
+use super::Partition;
+use crate::checkpoint::SegmentRecord;
+use crate::error::DiskError;
+use crate::fault::ReadError;
+use crate::index::{FileView, OffsetIndex};
+use crate::options::{ReadOptions, Slices};
+use crate::segment::{BatchRun, IndexFiles, Segment, read_batches, recover};
+
+/// A read that has to wait for the disk.
+pub struct ColdRead<E: Env> {
+    partition: Arc<Partition<E>>,
+    from: i64,
+    options: ReadOptions,
+}
+
+/// A segment as a reader sees it.
+pub(super) struct View {
+    pub(super) record: SegmentRecord,
+    pub(super) is_last: bool,
+    /// The offset after its last record.
+    pub(super) end: i64,
+}
+
+impl<E: Env> ColdRead<E> {
+    pub(super) fn new(partition: Arc<Partition<E>>, from: i64, options: ReadOptions) -> Self {
+        ColdRead { partition, from, options }
+    }
+
+    /// Reads. Blocks on the disk.
+    ///
+    /// # Errors
+    /// Damage, the disk's errors, or that the offset is no longer there.
+    pub fn run(self) -> Result<Slices, ReadError> {
+        let mut from = self.from;
+        loop {
+            let view = match self.partition.view(from)? {
+                Some(view) => view,
+                None => return Ok(self.partition.read_tail(from, &self.options)),
+            };
+            match self.partition.read_segment(&view, from, &self.options) {
+                Ok(Some(slices)) => return Ok(slices),
+                // The rest of this segment was compacted away, or never written.
+                Ok(None) if view.end < self.options.upper => from = view.end,
+                Ok(None) => return Ok(Slices::empty(self.from)),
+                Err(error) => {
+                    // It may have been removed meanwhile: then that is the answer.
+                    self.partition.view(from)?;
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+impl<E: Env> Partition<E> {
+    /// The segment that holds `offset`; `None` if it is in memory, or nowhere yet.
+    pub(super) fn view(&self, offset: i64) -> Result<Option<View>, ReadError> {
+        let state = self.state.lock();
+        if state.deleted {
+            return Err(ReadError::Deleted);
+        }
+        if offset < state.log_start || offset > state.log_end {
+            let (log_start, log_end) = (state.log_start, state.log_end);
+            return Err(ReadError::OffsetOutOfRange { log_start, log_end });
+        }
+        if offset >= state.flushed_end {
+            return Ok(None);
+        }
+        let after = state.segments.partition_point(|segment| segment.base_offset <= offset);
+        let index = after.saturating_sub(1);
+        let Some(record) = state.segments.get(index).copied() else { return Ok(None) };
+        let next = state.segments.get(index + 1).map(|next| next.base_offset);
+        let end = next.unwrap_or(state.flushed_end);
+        Ok(Some(View { record, is_last: next.is_none(), end }))
+    }
+
+    fn read_tail(&self, from: i64, options: &ReadOptions) -> Slices {
+        let state = self.state.lock();
+        let upper = options.upper.min(state.log_end);
+        state.tail.read(from, upper, options.max_bytes, options.min_one_batch)
+    }
+
+    fn read_segment(
+        &self,
+        view: &View,
+        from: i64,
+        options: &ReadOptions,
+    ) -> Result<Option<Slices>, ReadError> {
+        let path = self.log_path(view.record.base_offset);
+        let file = self.volume.handles.existing(&path).map_err(|error| failed(&error))?;
+        let source = FileView { file: &*file, size: view.record.size };
+        let upper = options.upper.min(view.end);
+        let read = |start| {
+            let (max, one) = (options.max_bytes, options.min_one_batch);
+            read_batches(&source, start, from, upper, max, one)
+        };
+        let start = self.start_position(view, from, &source)?;
+        let mut run = checked(read(start));
+        if run.is_err() && start > 0 {
+            // The index may be what is wrong: the log itself is the truth.
+            run = checked(read(0));
+        }
+        match run {
+            Ok(Some(run)) => {
+                let next_offset = if run.bytes.is_empty() { from } else { run.next_offset };
+                let bytes = run.bytes.len();
+                let chunks = if bytes == 0 { smallvec![] } else { smallvec![run.bytes] };
+                Ok(Some(Slices { chunks, bytes, next_offset }))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => Err(self.damaged(&path, &error)),
+        }
+    }
+
+    /// Where in a segment to start looking for `offset`.
+    pub(super) fn start_position<F: ottla_env::File>(
+        &self,
+        view: &View,
+        offset: i64,
+        source: &FileView<'_, F>,
+    ) -> Result<u64, ReadError> {
+        let base_offset = view.record.base_offset;
+        if view.is_last {
+            return self.with_active(&view.record, source, |active| active.start_position(offset));
+        }
+        let path = self.log_path(base_offset).with_extension("index");
+        let Ok(file) = self.volume.handles.existing(&path) else { return Ok(0) };
+        let Ok(size) = ottla_env::File::len(&*file) else { return Ok(0) };
+        let index = FileView { file: &*file, size };
+        let entry = OffsetIndex::lookup_in(&index, base_offset, offset);
+        let position = entry.map_or(0, |entry| u64::from(entry.position));
+        Ok(if position < view.record.size { position } else { 0 })
+    }
+
+    /// Looks into the last segment's indexes, reading them back first if need be.
+    pub(super) fn with_active<F: ottla_env::File, T>(
+        &self,
+        record: &SegmentRecord,
+        source: &FileView<'_, F>,
+        look: impl FnOnce(&Segment) -> T,
+    ) -> Result<T, ReadError> {
+        let (config, trusted) = {
+            let state = self.state.lock();
+            match &state.active {
+                Some(active) if active.base_offset() == record.base_offset => {
+                    return Ok(look(active));
+                }
+                _ => (state.config.clone(), state.index_trusted),
+            }
+        };
+        let path = self.log_path(record.base_offset);
+        let empty = Segment::new(record.base_offset, record.created_ms, 0);
+        let saved = if trusted { self.saved_indexes(&path) } else { None };
+        let opened = saved.and_then(|saved| {
+            let opened = Segment::open(empty.clone(), &saved, source, &config);
+            opened.ok().and_then(Result::ok)
+        });
+        let segment = match opened.filter(|segment| segment.size() == record.size) {
+            Some(segment) => segment,
+            None => {
+                let recovered = recover(empty, source, &config, |_, _, _| {});
+                recovered.map_err(|error| io_error(&path, &error))?.segment
+            }
+        };
+        let found = look(&segment);
+        let mut state = self.state.lock();
+        let same = state.segments.last() == Some(record) && segment.size() == record.size;
+        if state.active.is_none() && same {
+            state.active = Some(segment);
+        }
+        Ok(found)
+    }
+
+    fn saved_indexes(&self, log: &Path) -> Option<IndexFiles> {
+        let read = |suffix: &str| {
+            use ottla_env::Disk;
+            self.volume.env.disk().read_file(&log.with_extension(suffix), INDEX_BYTES_MAX).ok()
+        };
+        let txn = read("txnindex").unwrap_or_default();
+        Some(IndexFiles { offset: read("index")?, time: read("timeindex")?, txn })
+    }
+
+    pub(super) fn damaged(&self, path: &Path, error: &io::Error) -> ReadError {
+        if error.kind() != io::ErrorKind::InvalidData
+            && error.kind() != io::ErrorKind::UnexpectedEof
+        {
+            return io_error(path, error);
+        }
+        tracing::error!(path = %path.display(), %error, "a segment is damaged");
+        ReadError::Corrupt { path: path.to_path_buf(), what: error.to_string() }
+    }
+}
+
+/// Largest index file that is read whole.
+const INDEX_BYTES_MAX: u64 = 64 << 20;
+
+/// A run whose batches' checksums hold.
+fn checked(run: io::Result<Option<BatchRun>>) -> io::Result<Option<BatchRun>> {
+    let Some(run) = run? else { return Ok(None) };
+    let invalid = |error: ottla_protocol::records::BatchError| {
+        io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+    };
+    for batch in batches(&run.bytes) {
+        let (_, bytes): (_, Bytes) = batch.map_err(invalid)?;
+        verify_crc(&bytes).map_err(invalid)?;
+    }
+    Ok(Some(run))
+}
+
+fn failed(error: &DiskError) -> ReadError {
+    io_error(&error.path, &error.source)
+}
+
+pub(super) fn io_error(path: &Path, error: &io::Error) -> ReadError {
+    ReadError::Io { path: PathBuf::from(path), what: error.to_string() }
+}

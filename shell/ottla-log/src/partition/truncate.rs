@@ -1,0 +1,248 @@
+//! Cutting the log: at its end (truncation, restart), at its start (DeleteRecords, retention), or
+//! altogether. Each is one entry of the write-ahead log; files follow once that entry is durable.
+//!
+//! Truncation rolls back every derived state by one routine, [`Partition::cut`], live and in replay.
+
+use std::sync::Arc;
+
+use ottla_env::Env;
+use ottla_protocol::ErrorCode;
+use ottla_protocol::records::BatchHeader;
+
+use super::{Partition, State};
+use crate::checkpoint::{SegmentRecord, encode_name};
+use crate::fault::LogError;
+use crate::options::{DeletedRecords, TopicPartition};
+use crate::producers::end_marker;
+use crate::retention::{Bounds, Plan, SegmentFacts, plan};
+use crate::volume::Doomed;
+use crate::wal::{EntryHead, EntryKind, Urgency};
+
+impl<E: Env> Partition<E> {
+    /// Drops every batch that reaches `offset` or lies beyond; the log goes on at `offset`. Reads the
+    /// segments: for callers that may block. Returns the position to wait for.
+    ///
+    /// # Errors
+    /// If the offset lies outside the log, or the directory is offline.
+    pub fn truncate_to(self: &Arc<Self>, offset: i64) -> Result<u64, LogError> {
+        let _files = self.files.lock();
+        {
+            let state = self.state.lock();
+            check_alive(&state)?;
+            if offset >= state.log_end {
+                return Ok(state.applied_lsn);
+            }
+            if offset < state.log_start {
+                let message = format!("{offset} lies before the log start {}", state.log_start);
+                return Err(out_of_range(message));
+            }
+        }
+        let below = self.read_for_cut(offset);
+        let mut state = self.state.lock();
+        let lsn = self.stage_control(&mut state, EntryKind::Truncate, offset, 0)?;
+        self.cut(&mut state, offset, below, lsn);
+        self.mark_dirty(&mut state);
+        Ok(lsn)
+    }
+
+    /// Drops all records; the log goes on at `offset`. Returns the position to wait for.
+    ///
+    /// # Errors
+    /// If the directory is offline.
+    pub fn restart_at(self: &Arc<Self>, offset: i64) -> Result<u64, LogError> {
+        let _files = self.files.lock();
+        let mut state = self.state.lock();
+        check_alive(&state)?;
+        let lsn = self.stage_control(&mut state, EntryKind::Restart, offset, 0)?;
+        let gone = state.restart(offset);
+        self.doom(&mut state, gone, lsn);
+        Ok(lsn)
+    }
+
+    /// Moves the log start to `offset`: Kafka's DeleteRecords.
+    ///
+    /// # Errors
+    /// If the offset lies past the high watermark, or the directory is offline.
+    pub fn delete_records_before(
+        self: &Arc<Self>,
+        offset: i64,
+    ) -> Result<DeletedRecords, LogError> {
+        let _files = self.files.lock();
+        let mut state = self.state.lock();
+        check_alive(&state)?;
+        if offset > state.high_watermark || offset < 0 {
+            let message = format!(
+                "{offset} is not within the log, which is committed to {}",
+                state.high_watermark
+            );
+            return Err(out_of_range(message));
+        }
+        self.advance_log_start(&mut state, offset)
+    }
+
+    /// Notes that a leader epoch begins at the log end.
+    ///
+    /// # Errors
+    /// If the directory is offline.
+    pub fn assign_leader_epoch(self: &Arc<Self>, epoch: i32) -> Result<(), LogError> {
+        let mut state = self.state.lock();
+        check_alive(&state)?;
+        if state.epochs.latest().is_some_and(|latest| latest.epoch >= epoch) {
+            return Ok(());
+        }
+        let end = state.log_end;
+        self.stage_control(&mut state, EntryKind::Epoch, end, i64::from(epoch))?;
+        state.epochs.assign(epoch, end);
+        Ok(())
+    }
+
+    /// Carries out retention; says how many segments went.
+    pub(crate) fn retain(self: &Arc<Self>, now_ms: i64) -> Result<usize, LogError> {
+        let _files = self.files.lock();
+        let mut state = self.state.lock();
+        if state.deleted || !state.claimed || state.segments.is_empty() {
+            return Ok(0);
+        }
+        let facts: Vec<SegmentFacts> = state.segments.iter().map(facts).collect();
+        let bounds = Bounds {
+            log_start: state.log_start,
+            high_watermark: state.high_watermark.min(state.flushed_end),
+            log_end: state.flushed_end,
+        };
+        let Plan { delete, roll_active, new_log_start } =
+            plan(&facts, &bounds, now_ms, &state.config);
+        if delete.is_empty() {
+            return Ok(0);
+        }
+        tracing::info!(partition = %self.id, segments = delete.len(), new_log_start, "retention");
+        self.advance_log_start(&mut state, new_log_start)?;
+        if roll_active {
+            let lsn = state.applied_lsn;
+            let gone = std::mem::take(&mut state.segments);
+            state.active = None;
+            self.doom(&mut state, gone, lsn);
+        }
+        Ok(delete.len())
+    }
+
+    /// The partition is deleted: nothing is appended or read any more, its folder goes.
+    pub(crate) fn delete(self: &Arc<Self>) -> Result<u64, LogError> {
+        let mut state = self.state.lock();
+        check_alive(&state)?;
+        let head = EntryHead { kind: EntryKind::Delete, number: self.number, offset: 0, extra: 0 };
+        // The name goes along: a checkpoint may forget the partition before its folder is gone.
+        let name = encode_name(&self.id, state.config.segment_bytes);
+        let fill = |room: &mut [u8]| room.copy_from_slice(&name);
+        let lsn = self.stage(&mut state, &head, name.len(), Urgency::MustGo, fill)?.lsn;
+        state.deleted = true;
+        state.tail.clear();
+        if state.has_folder {
+            self.volume.doomed.lock().push(Doomed { lsn, id: self.id.clone() });
+        }
+        Ok(lsn)
+    }
+
+    /// The first entry of a new partition.
+    pub(crate) fn announce(self: &Arc<Self>, name: &[u8]) -> Result<u64, LogError> {
+        let mut state = self.state.lock();
+        let head = EntryHead { kind: EntryKind::Create, number: self.number, offset: 0, extra: 0 };
+        let fill = |room: &mut [u8]| room.copy_from_slice(name);
+        let placed = self.stage(&mut state, &head, name.len(), Urgency::MustGo, fill)?;
+        state.barrier_lsn = placed.lsn;
+        Ok(placed.lsn)
+    }
+
+    /// Rolls back everything that came from batches at or past `offset`.
+    pub(super) fn cut(&self, state: &mut State, offset: i64, below: super::scan::Below, lsn: u64) {
+        if let Some(damage) = below.damage {
+            tracing::warn!(partition = %self.id, damage, "while truncating");
+        }
+        let through_segments = state.flushed_end > offset;
+        let gone = state.cut_back(offset);
+        if through_segments && let Some(last) = below.last {
+            match state.segments.last_mut() {
+                Some(kept) if kept.base_offset == last.base_offset => *kept = last,
+                _ => {}
+            }
+        }
+        state.producers = below.producers;
+        let tail: Vec<_> = state.tail.from(below.end.max(0)).map(|b| b.bytes.clone()).collect();
+        for batch in tail {
+            let header = BatchHeader::parse(&batch).expect("a batch in memory is whole");
+            let marker = end_marker(&header, &batch).expect("it was read when it was appended");
+            state.producers.apply(&header, marker);
+        }
+        let high_watermark = state.high_watermark;
+        state.producers.on_high_watermark(high_watermark);
+        state.check();
+        self.doom(state, gone, lsn);
+    }
+
+    /// What the log below `offset` amounts to; under `files`, so the segments stand still.
+    pub(super) fn read_for_cut(&self, offset: i64) -> super::scan::Below {
+        let segments = self.state.lock().segments.clone();
+        self.read_below(&segments, offset)
+    }
+
+    fn advance_log_start(
+        self: &Arc<Self>,
+        state: &mut State,
+        offset: i64,
+    ) -> Result<DeletedRecords, LogError> {
+        if offset <= state.log_start {
+            return Ok(DeletedRecords { log_start: state.log_start, lsn: state.applied_lsn });
+        }
+        let lsn = self.stage_control(state, EntryKind::LogStart, offset, 0)?;
+        let gone = state.raise_log_start(offset);
+        self.doom(state, gone, lsn);
+        Ok(DeletedRecords { log_start: offset, lsn })
+    }
+
+    pub(super) fn doom(&self, state: &mut State, gone: Vec<SegmentRecord>, lsn: u64) {
+        state.barrier_lsn = state.barrier_lsn.max(lsn);
+        if !gone.is_empty() {
+            state.doomed.extend(gone.iter().map(|segment| segment.base_offset));
+            self.mark_dirty(state);
+        }
+    }
+
+    fn stage_control(
+        self: &Arc<Self>,
+        state: &mut State,
+        kind: EntryKind,
+        offset: i64,
+        extra: i64,
+    ) -> Result<u64, LogError> {
+        let head = EntryHead { kind, number: self.number, offset, extra };
+        Ok(self.stage(state, &head, 0, Urgency::MustGo, |_| {})?.lsn)
+    }
+}
+
+fn facts(segment: &SegmentRecord) -> SegmentFacts {
+    SegmentFacts {
+        base_offset: segment.base_offset,
+        size: segment.size,
+        max_timestamp: segment.max_timestamp,
+        modified_ms: segment.modified_ms,
+    }
+}
+
+fn check_alive(state: &State) -> Result<(), LogError> {
+    if state.deleted {
+        let message = "the partition was deleted".to_owned();
+        return Err(LogError::Refused { code: ErrorCode::UnknownTopicOrPartition, message });
+    }
+    Ok(())
+}
+
+fn out_of_range(message: String) -> LogError {
+    LogError::Refused { code: ErrorCode::OffsetOutOfRange, message }
+}
+
+/// For messages.
+impl<E: Env> std::fmt::Debug for Partition<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let id: &TopicPartition = self.id();
+        f.debug_struct("Partition").field("id", id).field("number", &self.number).finish()
+    }
+}

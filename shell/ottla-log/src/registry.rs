@@ -1,0 +1,67 @@
+//! Which partitions a data directory has: by id for callers, by number for the log. Nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ottla_env::Env;
+use ottla_protocol::Uuid;
+use parking_lot::RwLock;
+
+use crate::partition::Partition;
+
+/// The partitions. Numbers are never used twice.
+pub(crate) struct Registry<E: Env> {
+    inner: RwLock<Inner<E>>,
+}
+
+struct Inner<E: Env> {
+    by_number: BTreeMap<u64, Arc<Partition<E>>>,
+    by_id: BTreeMap<(Uuid, i32), Arc<Partition<E>>>,
+    next_number: u64,
+}
+
+impl<E: Env> Registry<E> {
+    pub(crate) fn new(next_number: u64) -> Registry<E> {
+        let (by_number, by_id) = (BTreeMap::new(), BTreeMap::new());
+        Registry { inner: RwLock::new(Inner { by_number, by_id, next_number }) }
+    }
+
+    /// A number for a new partition.
+    pub(crate) fn take_number(&self) -> u64 {
+        let mut inner = self.inner.write();
+        inner.next_number += 1;
+        inner.next_number - 1
+    }
+
+    pub(crate) fn next_number(&self) -> u64 {
+        self.inner.read().next_number
+    }
+
+    pub(crate) fn insert(&self, partition: Arc<Partition<E>>) {
+        let mut inner = self.inner.write();
+        let id = (partition.id().topic_id, partition.id().partition);
+        inner.next_number = inner.next_number.max(partition.number() + 1);
+        inner.by_number.insert(partition.number(), partition.clone());
+        inner.by_id.insert(id, partition);
+    }
+
+    pub(crate) fn remove(&self, number: u64) {
+        let mut inner = self.inner.write();
+        if let Some(partition) = inner.by_number.remove(&number) {
+            inner.by_id.remove(&(partition.id().topic_id, partition.id().partition));
+        }
+    }
+
+    pub(crate) fn by_id(&self, topic_id: Uuid, partition: i32) -> Option<Arc<Partition<E>>> {
+        self.inner.read().by_id.get(&(topic_id, partition)).cloned()
+    }
+
+    pub(crate) fn by_number(&self, number: u64) -> Option<Arc<Partition<E>>> {
+        self.inner.read().by_number.get(&number).cloned()
+    }
+
+    /// All of them, by number.
+    pub(crate) fn all(&self) -> Vec<Arc<Partition<E>>> {
+        self.inner.read().by_number.values().cloned().collect()
+    }
+}

@@ -1,0 +1,93 @@
+//! A directory on the real disk: append, read, stop in order or not, read again.
+
+use std::path::PathBuf;
+
+use ottla_env::os::OsEnv;
+use ottla_log::{AppendOptions, DataDir, FlushMode, Partition, ReadOptions};
+use ottla_protocol::records::{batches, records};
+
+use crate::world::{batch, config, id, small};
+
+fn folder(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("ottla-log-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&path);
+    path
+}
+
+pub(crate) fn values<E: ottla_env::Env>(partition: &std::sync::Arc<Partition<E>>) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    let offsets = partition.offsets();
+    let mut from = offsets.log_start;
+    while from < offsets.log_end {
+        let options = ReadOptions { max_bytes: 3000, min_one_batch: true, upper: offsets.log_end };
+        let slices = partition.read_blocking(from, &options).unwrap();
+        assert!(slices.next_offset > from, "a read below the end moves on");
+        from = slices.next_offset;
+        for one in batches(&slices.into_bytes()) {
+            let (header, bytes) = one.unwrap();
+            for record in records(&header, &bytes, 1 << 20).unwrap() {
+                found.push(record.unwrap().value.unwrap().to_vec());
+            }
+        }
+    }
+    found
+}
+
+fn run(flush: FlushMode, orderly: bool, name: &str) {
+    let path = folder(name);
+    let scenario = {
+        let path = path.clone();
+        move |env: OsEnv| async move {
+            let options = || ottla_log::DataDirOptions { flush, ..small(&path) };
+            let mut expected = Vec::new();
+            for round in 0..3 {
+                let (dir, report) = DataDir::open(env.clone(), options()).unwrap();
+                assert_eq!(report.partitions, usize::from(round > 0), "{report:?}");
+                let partition = dir.create_partition(&id("orders", 1, 0), config()).unwrap();
+                assert_eq!(values(&partition), expected, "round {round}, {report:?}");
+                for number in 0..60u32 {
+                    let value = [&number.to_be_bytes()[..], &[7; 300]].concat();
+                    let append = AppendOptions::client(round, 1000 + i64::from(number));
+                    let appended = loop {
+                        match partition.append(batch(&[&value, &value], 1000), &append) {
+                            Err(ottla_log::AppendError::Busy) => dir.room().await,
+                            other => break other.unwrap(),
+                        }
+                    };
+                    expected.extend([value.clone(), value]);
+                    dir.wait_durable(appended.lsn).await.unwrap();
+                    assert_eq!(partition.offsets().high_watermark, expected.len() as i64);
+                }
+                assert_eq!(values(&partition), expected);
+                if orderly {
+                    dir.close().await;
+                    assert!(partition.segments_count() > 1);
+                } else {
+                    dir.abandon().await;
+                }
+            }
+        }
+    };
+    ottla_env::os::run(Some(1), scenario).unwrap();
+    std::fs::remove_dir_all(&path).unwrap();
+}
+
+#[test]
+fn wal_orderly() {
+    run(FlushMode::Wal, true, "wal-orderly");
+}
+
+#[test]
+fn wal_killed() {
+    run(FlushMode::Wal, false, "wal-killed");
+}
+
+#[test]
+fn none_orderly() {
+    run(FlushMode::None, true, "none-orderly");
+}
+
+#[test]
+fn none_killed() {
+    run(FlushMode::None, false, "none-killed");
+}

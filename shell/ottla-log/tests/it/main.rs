@@ -1,0 +1,4 @@
+//! Black-box tests of a data directory.
+
+mod basic;
+mod world;
