@@ -89,7 +89,7 @@ impl OffsetIndex {
         base_offset: i64,
         segment_size: u64,
     ) -> Result<OffsetIndex, Corruption> {
-        if bytes.len() % ENTRY != 0 {
+        if !bytes.len().is_multiple_of(ENTRY) {
             return Err(Corruption::new(bytes.len() as u64, "the offset index has a torn entry"));
         }
         let mut entries: Vec<(u32, u32)> = Vec::with_capacity(bytes.len() / ENTRY);

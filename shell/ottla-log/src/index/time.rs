@@ -94,7 +94,7 @@ impl TimeIndex {
         base_offset: i64,
         next_offset: i64,
     ) -> Result<TimeIndex, Corruption> {
-        if bytes.len() % ENTRY != 0 {
+        if !bytes.len().is_multiple_of(ENTRY) {
             return Err(Corruption::new(bytes.len() as u64, "the time index has a torn entry"));
         }
         let mut entries: Vec<(i64, u32)> = Vec::with_capacity(bytes.len() / ENTRY);

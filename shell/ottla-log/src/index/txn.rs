@@ -86,7 +86,7 @@ impl TxnIndex {
     /// # Errors
     /// What does not hold; the index is to be rebuilt from the log.
     pub fn decode_checked(bytes: &[u8], base_offset: i64) -> Result<TxnIndex, Corruption> {
-        if bytes.len() % ENTRY != 0 {
+        if !bytes.len().is_multiple_of(ENTRY) {
             return Err(Corruption::new(
                 bytes.len() as u64,
                 "the transaction index has a torn entry",

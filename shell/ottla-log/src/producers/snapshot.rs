@@ -151,7 +151,6 @@ fn entry(producer_id: i64, state: &ProducerState) -> ProducerEntry {
         timestamp: state.last_timestamp,
         coordinator_epoch: state.coordinator_epoch,
         current_txn_first_offset: state.transaction_start.unwrap_or(-1),
-        ..ProducerEntry::default()
     }
 }
 
