@@ -48,15 +48,15 @@ pub(super) fn check(rust: &[Source]) -> Vec<String> {
             let code = line.split("//").next().unwrap_or("");
             let at = format!("{}:{}", file.path, number + 1);
             // HashMap of hashbrown is built with a fixed hasher; its path says so.
-            let banned = IMPURE.iter().find(|w| code.contains(**w) && !code.contains("hashbrown"));
+            let banned = IMPURE.iter().find(|w| has_word(code, w) && !code.contains("hashbrown"));
             if let (true, Some(word)) = (pure, banned) {
                 faults.push(format!("{at}: `{word}` in a pure crate"));
             }
-            let system = SYSTEM.iter().find(|w| code.contains(**w) && !code.contains("tokio_"));
+            let system = SYSTEM.iter().find(|w| code.contains(**w));
             if let (true, Some(word)) = (shell, system) {
                 faults.push(format!("{at}: `{word}` belongs in ottla-env"));
             }
-            if let Some(word) = PROMISES.iter().find(|word| line.contains(**word)) {
+            if let Some(word) = PROMISES.iter().find(|word| stands_alone(line, word)) {
                 faults.push(format!("{at}: `{word}`"));
             }
             if let Some(name) = vague_name(code) {
@@ -65,6 +65,22 @@ pub(super) fn check(rust: &[Source]) -> Vec<String> {
         }
     }
     faults
+}
+
+/// Whether `word` stands in `code` and no longer word begins with it.
+fn has_word(code: &str, word: &str) -> bool {
+    code.match_indices(word).any(|(at, _)| {
+        let next = code[at + word.len()..].chars().next();
+        !next.is_some_and(|c| c.is_alphanumeric() || c == '_')
+    })
+}
+
+/// Like [`has_word`], and no longer word ends with it either.
+fn stands_alone(line: &str, word: &str) -> bool {
+    has_word(line, word)
+        && line.match_indices(word).any(|(at, _)| {
+            !line[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_')
+        })
 }
 
 fn vague_name(code: &str) -> Option<&str> {
