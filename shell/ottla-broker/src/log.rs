@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use ottla_env::Env;
 pub use ottla_log::config::LogConfig;
+pub use ottla_log::validate::RecordError;
 use ottla_protocol::records::{BatchHeader, set_base_offset, set_leader_epoch, verify_crc};
 use ottla_protocol::{ErrorCode, Uuid};
 use parking_lot::Mutex;
@@ -17,13 +18,13 @@ pub mod options;
 
 pub use fault::{AppendError, Failed, LogError, OpenError, ReadError};
 pub use options::{
-    AppendOptions, AppendOrigin, Appended, DataDirOptions, FlushMode, Offsets, ReadOptions, Slices,
-    TimestampedOffset, TopicPartition,
+    AppendOptions, Appended, DataDirOptions, DeletedRecords, FlushMode, Offsets, ReadOptions,
+    Slices, TimestampedOffset, TopicPartition,
 };
 
 /// Told when a log end or a high watermark moves.
 pub trait ProgressListener: Send + Sync + 'static {
-    fn progressed(&self, offsets: Offsets);
+    fn on_progress(&self, partition: &TopicPartition, offsets: Offsets);
 }
 
 pub struct DataDir<E: Env> {
@@ -80,11 +81,11 @@ impl<E: Env> DataDir<E> {
     pub fn partitions(&self) -> Vec<Arc<Partition<E>>> {
         self.inner.partitions.lock().values().cloned().collect()
     }
-    pub fn delete_partition(&self, topic_id: Uuid, index: i32) -> Result<(), LogError> {
+    pub fn delete_partition(&self, topic_id: Uuid, index: i32) -> Result<Option<u64>, LogError> {
         self.inner.partitions.lock().remove(&(topic_id, index));
-        Ok(())
+        Ok(Some(0))
     }
-    pub fn durable_lsn(&self) -> u64 {
+    pub fn durable(&self) -> u64 {
         u64::MAX
     }
     pub fn failed(&self) -> Option<Failed> {
@@ -94,6 +95,15 @@ impl<E: Env> DataDir<E> {
         Ok(())
     }
     pub async fn room(&self) {}
+    pub fn space(&self) -> std::io::Result<(u64, u64)> {
+        Ok((1, 1))
+    }
+    pub fn path(&self) -> &std::path::Path {
+        std::path::Path::new("memory")
+    }
+    pub fn write_staged(&self) -> Result<(), Failed> {
+        Ok(())
+    }
     pub async fn close(&self) {}
 }
 
@@ -128,22 +138,20 @@ pub enum ReadOutcome {
     Cold(ColdRead),
 }
 
-#[derive(Debug, Clone)]
-pub struct ProducerSnapshot {
-    pub producer_id: i64,
-    pub producer_epoch: i16,
-    pub last_sequence: i32,
-    pub last_timestamp: i64,
-    pub coordinator_epoch: i32,
-    pub current_txn_start_offset: i64,
-}
+pub use ottla_log::index::AbortedTransaction;
+pub use ottla_log::producers::ProducerState;
 
 impl<E: Env> Partition<E> {
     pub fn id(&self) -> &TopicPartition {
         &self.id
     }
-    pub fn append(&self, records: Bytes, options: AppendOptions) -> Result<Appended, AppendError> {
-        let refused = |code| AppendError::Refused { code, message: String::new() };
+    pub fn append(
+        self: &Arc<Self>,
+        records: Bytes,
+        options: &AppendOptions,
+    ) -> Result<Appended, AppendError> {
+        let refused =
+            |code| AppendError::Refused { code, message: String::new(), record_errors: Vec::new() };
         let mut batch = BytesMut::from(&records[..]);
         let header = BatchHeader::parse(&batch).map_err(|_| refused(ErrorCode::CorruptMessage))?;
         verify_crc(&batch).map_err(|_| refused(ErrorCode::CorruptMessage))?;
@@ -158,7 +166,7 @@ impl<E: Env> Partition<E> {
         let log_start_offset = state.log_start;
         drop(state);
         if let Some(listener) = &*self.listener.lock() {
-            listener.progressed(self.offsets());
+            listener.on_progress(&self.id, self.offsets());
         }
         Ok(Appended {
             base_offset,
@@ -181,7 +189,11 @@ impl<E: Env> Partition<E> {
     pub fn on_progress(&self, listener: Arc<dyn ProgressListener>) {
         *self.listener.lock() = Some(listener);
     }
-    pub fn read(&self, from: i64, options: ReadOptions) -> Result<ReadOutcome, ReadError> {
+    pub fn read(
+        self: &Arc<Self>,
+        from: i64,
+        options: &ReadOptions,
+    ) -> Result<ReadOutcome, ReadError> {
         let state = self.state.lock();
         if from < state.log_start || from > state.log_end {
             let (log_start, log_end) = (state.log_start, state.log_end);
@@ -215,7 +227,10 @@ impl<E: Env> Partition<E> {
             leader_epoch: header.partition_leader_epoch,
         }))
     }
-    pub fn max_timestamp_offset(&self) -> Result<Option<TimestampedOffset>, ReadError> {
+    pub fn max_timestamp_offset(
+        &self,
+        _upper: i64,
+    ) -> Result<Option<TimestampedOffset>, ReadError> {
         let state = self.state.lock();
         let found = state.batches.iter().max_by_key(|(header, _)| header.max_timestamp);
         Ok(found.map(|(header, _)| TimestampedOffset {
@@ -224,25 +239,26 @@ impl<E: Env> Partition<E> {
             leader_epoch: header.partition_leader_epoch,
         }))
     }
-    pub fn end_offset_for_epoch(&self, leader_epoch: i32) -> Option<(i32, i64)> {
+    pub fn end_offset_for_epoch(&self, leader_epoch: i32) -> (i32, i64) {
         let state = self.state.lock();
-        (leader_epoch <= state.leader_epoch).then_some((leader_epoch, state.log_end))
+        if leader_epoch <= state.leader_epoch { (leader_epoch, state.log_end) } else { (-1, -1) }
     }
-    pub fn leader_epoch(&self) -> i32 {
-        self.state.lock().leader_epoch
+    pub fn leader_epoch(&self) -> Option<i32> {
+        Some(self.state.lock().leader_epoch)
     }
-    pub fn assign_leader_epoch(&self, epoch: i32) {
+    pub fn assign_leader_epoch(&self, epoch: i32) -> Result<(), LogError> {
         self.state.lock().leader_epoch = epoch;
+        Ok(())
     }
-    pub fn delete_records_before(&self, offset: i64) -> Result<i64, LogError> {
+    pub fn delete_records_before(&self, offset: i64) -> Result<DeletedRecords, LogError> {
         let mut state = self.state.lock();
         state.log_start = offset;
-        Ok(offset)
+        Ok(DeletedRecords { log_start: offset, lsn: 0 })
     }
-    pub fn producers(&self) -> Vec<ProducerSnapshot> {
+    pub fn producers(&self) -> Vec<(i64, ProducerState)> {
         Vec::new()
     }
-    pub fn aborted_transactions(&self, _from: i64, _to: i64) -> Vec<(i64, i64)> {
+    pub fn aborted_transactions(&self, _from: i64, _to: i64) -> Vec<AbortedTransaction> {
         Vec::new()
     }
     pub fn size_in_bytes(&self) -> u64 {

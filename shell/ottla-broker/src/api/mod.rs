@@ -5,8 +5,14 @@ pub(crate) mod answer;
 pub(crate) mod context;
 
 pub(crate) mod api_versions;
+mod delete_records;
+mod describe_log_dirs;
+mod describe_producers;
 pub(crate) mod fetch;
 mod fetch_response;
+mod init_producer_id;
+mod list_offsets;
+mod offset_for_leader_epoch;
 pub(crate) mod produce;
 mod sasl_authenticate;
 mod sasl_handshake;

@@ -12,13 +12,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use ottla_env::{Env, MonoTime};
 use ottla_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use ottla_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use ottla_protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+};
 use ottla_protocol::messages::{ProduceRequest, ProduceResponse};
 use ottla_protocol::{ApiKey, ErrorCode, Str, decode_exact};
 
 use super::answer::{Answer, Envelope, RequestError};
 use super::context::RequestContext;
-use crate::log::{AppendError, AppendOptions, Appended};
+use crate::log::{AppendError, AppendOptions, Appended, RecordError};
 use crate::partition::registry::{Partition, Topic};
 use crate::rooms::Rooms;
 
@@ -189,9 +191,12 @@ struct Failure {
 
 impl From<ErrorCode> for Failure {
     fn from(code: ErrorCode) -> Self {
-        let error = AppendError::Refused { code, message: String::new() };
-        Failure { error, log_start_offset: NONE }
+        Failure { error: objection(code, String::new()), log_start_offset: NONE }
     }
+}
+
+fn objection(code: ErrorCode, message: String) -> AppendError {
+    AppendError::Refused { code, message, record_errors: Vec::new() }
 }
 
 /// Appends one partition's records.
@@ -210,8 +215,8 @@ fn append<E: Env>(
     let records = shape::one_batch(records, context.version, limit)
         .map_err(|(code, message)| refused(partition, code, message))?;
     partition.watchers.appending(records.len());
-    let options = AppendOptions::client(partition.log.leader_epoch(), now_ms);
-    partition.log.append(records, options).map_err(|error| {
+    let options = AppendOptions::client(partition.leader_epoch(), now_ms);
+    partition.log.append(records, &options).map_err(|error| {
         let log_start_offset = log_start_beside(partition, error.kafka_code());
         Failure { error, log_start_offset }
     })
@@ -219,7 +224,7 @@ fn append<E: Env>(
 
 fn refused<E: Env>(partition: &Partition<E>, code: ErrorCode, message: String) -> Failure {
     let log_start_offset = log_start_beside(partition, code);
-    Failure { error: AppendError::Refused { code, message }, log_start_offset }
+    Failure { error: objection(code, message), log_start_offset }
 }
 
 /// The log start that Kafka sends beside an error; not beside those it expects.
@@ -246,12 +251,24 @@ fn answered(index: i32, outcome: Result<Appended, Failure>) -> PartitionProduceR
             ..PartitionProduceResponse::default()
         },
         Err(Failure { error, log_start_offset }) => {
-            let message = match &error {
-                AppendError::Refused { message, .. } if !message.is_empty() => Some(message),
-                _ => None,
+            let code = error.kafka_code();
+            let AppendError::Refused { message, record_errors, .. } = error else {
+                return failure(index, code, log_start_offset, None);
             };
-            failure(index, error.kafka_code(), log_start_offset, message.map(Str::from))
+            let message = (!message.is_empty()).then(|| Str::from(message));
+            PartitionProduceResponse {
+                record_errors: record_errors.into_iter().map(record_error).collect(),
+                ..failure(index, code, log_start_offset, message)
+            }
         }
+    }
+}
+
+fn record_error(error: RecordError) -> BatchIndexAndErrorMessage {
+    BatchIndexAndErrorMessage {
+        batch_index: error.batch_index,
+        batch_index_error_message: Some(Str::from(error.message)),
+        ..BatchIndexAndErrorMessage::default()
     }
 }
 

@@ -71,6 +71,12 @@ impl<E: Env> Table<E> {
                 Box::pin(async move { super::api_versions::serve(rooms, context, body) })
             }),
         },
+        plain!(ListOffsetsRequest, 0..=11, list_offsets),
+        plain!(DeleteRecordsRequest, 0..=2, delete_records),
+        plain!(InitProducerIdRequest, 0..=5, init_producer_id),
+        plain!(OffsetForLeaderEpochRequest, 2..=4, offset_for_leader_epoch),
+        plain!(DescribeLogDirsRequest, 1..=5, describe_log_dirs),
+        plain!(DescribeProducersRequest, 0..=0, describe_producers),
         plain!(SaslHandshakeRequest, 0..=1, sasl_handshake),
         plain!(SaslAuthenticateRequest, 0..=2, sasl_authenticate),
     ];

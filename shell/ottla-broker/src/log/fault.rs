@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 use ottla_protocol::ErrorCode;
 
+use ottla_log::producers::SequenceError;
+use ottla_log::validate::{RecordError, Rejection};
+
 /// The directory went offline: a write or sync failed, and what it held may be lost. Nothing is
 /// retried and nothing more is acknowledged; the text says what a human should do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,10 +27,11 @@ impl std::error::Error for Failed {}
 /// Why an append did not happen. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AppendError {
-    /// An answer for the producer: the code and a sentence.
+    /// An answer for the producer: the code, a sentence, the records at fault if single ones are.
     Refused {
         code: ErrorCode,
         message: String,
+        record_errors: Vec<RecordError>,
     },
     /// No room in the staging buffers or the write-ahead log: wait for `DataDir::room`, try again.
     Busy,
@@ -143,6 +147,20 @@ impl std::error::Error for LogError {}
 impl From<Failed> for LogError {
     fn from(failed: Failed) -> LogError {
         LogError::Failed(failed)
+    }
+}
+
+impl From<Rejection> for AppendError {
+    fn from(rejection: Rejection) -> AppendError {
+        let Rejection { code, message, record_errors } = rejection;
+        AppendError::Refused { code, message, record_errors }
+    }
+}
+
+impl From<SequenceError> for AppendError {
+    fn from(error: SequenceError) -> AppendError {
+        let SequenceError { code, message } = error;
+        AppendError::Refused { code, message, record_errors: Vec::new() }
     }
 }
 

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use ottla_protocol::{Str, Uuid};
 use smallvec::SmallVec;
 
+use ottla_log::validate::Origin;
+
 /// A partition's name in a data directory. The id, not the name, is its identity: a topic that is
 /// deleted and made again bears another id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,22 +119,11 @@ pub struct Offsets {
     pub log_end: i64,
 }
 
-/// Who appends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AppendOrigin {
-    /// A producer: every rule applies.
-    Client,
-    /// A coordinator or the controller on this node: markers are allowed.
-    Coordinator,
-    /// A leader: offsets and epochs are in the batches and are kept.
-    Replica,
-}
-
 /// How to append.
 #[derive(Debug, Clone, Copy)]
 pub struct AppendOptions {
     pub leader_epoch: i32,
-    pub origin: AppendOrigin,
+    pub origin: Origin,
     /// The wall clock.
     pub now_ms: i64,
     /// With [`FlushMode::None`]: leave the write to a later `wait_durable` or `write_staged`, so
@@ -143,14 +134,11 @@ pub struct AppendOptions {
 impl AppendOptions {
     /// A client's append in an epoch.
     pub fn client(leader_epoch: i32, now_ms: i64) -> AppendOptions {
-        AppendOptions { leader_epoch, origin: AppendOrigin::Client, now_ms, defer_write: false }
+        AppendOptions { leader_epoch, origin: Origin::Client, now_ms, defer_write: false }
     }
     /// A coordinator's append in an epoch.
     pub fn coordinator(leader_epoch: i32, now_ms: i64) -> AppendOptions {
-        AppendOptions {
-            origin: AppendOrigin::Coordinator,
-            ..AppendOptions::client(leader_epoch, now_ms)
-        }
+        AppendOptions { origin: Origin::Coordinator, ..AppendOptions::client(leader_epoch, now_ms) }
     }
 }
 
@@ -166,6 +154,14 @@ pub struct Appended {
     pub lsn: u64,
     /// The batch had been appended before; the offsets are those it got then.
     pub duplicate: bool,
+}
+
+/// What DeleteRecords did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeletedRecords {
+    pub log_start: i64,
+    /// Durable once `wait_durable(lsn)` returns.
+    pub lsn: u64,
 }
 
 /// What to read.

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use ottla_env::Env;
 use ottla_protocol::{ErrorCode, Str, Uuid};
@@ -49,13 +50,30 @@ pub(crate) struct Partition<E: Env> {
     pub(crate) topic_id: Uuid,
     pub(crate) index: i32,
     pub(crate) log: Arc<log::Partition<E>>,
+    leader_epoch: AtomicI32,
     pub(crate) watchers: Arc<Watchers>,
 }
 
 impl<E: Env> Partition<E> {
+    /// Goes on leading it, in a newer epoch perhaps, with these settings.
+    fn lead(&self, leader_epoch: i32, config: &LogConfig) -> Result<(), LogError> {
+        self.log.set_config(config.clone());
+        if leader_epoch > self.leader_epoch() {
+            self.log.assign_leader_epoch(leader_epoch)?;
+            self.leader_epoch.store(leader_epoch, Ordering::SeqCst);
+            self.watchers.wake_all();
+        }
+        Ok(())
+    }
+
+    /// The epoch in which this node leads it.
+    pub(crate) fn leader_epoch(&self) -> i32 {
+        self.leader_epoch.load(Ordering::SeqCst)
+    }
+
     /// The epoch a client believes in against the one in force; -1 believes anything.
     pub(crate) fn check_leader_epoch(&self, believed: i32) -> Result<(), ErrorCode> {
-        let current = self.log.leader_epoch();
+        let current = self.leader_epoch();
         match believed {
             epoch if epoch < 0 || epoch == current => Ok(()),
             epoch if epoch < current => Err(ErrorCode::FencedLeaderEpoch),
@@ -66,7 +84,7 @@ impl<E: Env> Partition<E> {
 
 /// The partition's log tells its watchers of progress.
 impl ProgressListener for Watchers {
-    fn progressed(&self, _offsets: Offsets) {
+    fn on_progress(&self, _partition: &TopicPartition, _offsets: Offsets) {
         Watchers::progressed(self);
     }
 }
@@ -108,37 +126,52 @@ impl<E: Env> Registry<E> {
         self.topics.read().by_id.values().cloned().collect()
     }
 
-    /// Makes a partition, or opens the one that is in the data directory, and leads it.
-    pub(crate) fn lead(
+    /// Makes partitions of a topic, or opens those that are in the data directory, and leads them:
+    /// each an index and the leader epoch to lead it in.
+    pub(crate) fn lead_all(
         &self,
-        id: &TopicPartition,
+        topic: &Str,
+        topic_id: Uuid,
+        partitions: &[(i32, i32)],
+        config: &LogConfig,
+    ) -> Result<(), LogError> {
+        let old = self.topic_by_id(topic_id);
+        let name = old.as_ref().map_or_else(|| topic.detach(), |topic| topic.name.clone());
+        let mut led = old.as_ref().map_or_else(Vec::new, |topic| topic.partitions.clone());
+        for (index, leader_epoch) in partitions {
+            let at = usize::try_from(*index).expect("the controller counts from 0");
+            if led.len() <= at {
+                led.resize(at + 1, None);
+            }
+            match &led[at] {
+                Some(partition) => partition.lead(*leader_epoch, config)?,
+                None => {
+                    let topic = name.clone();
+                    let id = TopicPartition { topic, topic_id, partition: *index };
+                    led[at] = Some(self.open(id, *leader_epoch, config)?);
+                }
+            }
+        }
+        let topic = Arc::new(Topic { name: name.clone(), id: topic_id, partitions: led });
+        let mut topics = self.topics.write();
+        topics.by_name.insert(name, Arc::clone(&topic));
+        topics.by_id.insert(topic_id, topic);
+        Ok(())
+    }
+
+    fn open(
+        &self,
+        id: TopicPartition,
         leader_epoch: i32,
-        config: LogConfig,
+        config: &LogConfig,
     ) -> Result<Arc<Partition<E>>, LogError> {
-        let index = usize::try_from(id.partition).expect("the controller counts from 0");
-        let log = self.data_dir.create_partition(id, config)?;
-        log.assign_leader_epoch(leader_epoch);
+        let log = self.data_dir.create_partition(&id, config.clone())?;
+        log.assign_leader_epoch(leader_epoch)?;
         let watchers = Arc::new(Watchers::default());
         log.on_progress(Arc::clone(&watchers) as Arc<dyn ProgressListener>);
-        let mut topics = self.topics.write();
-        let old = topics.by_id.get(&id.topic_id);
-        let name = old.map_or_else(|| id.topic.detach(), |topic| topic.name.clone());
-        let partition = Arc::new(Partition {
-            topic: name.clone(),
-            topic_id: id.topic_id,
-            index: id.partition,
-            log,
-            watchers,
-        });
-        let mut partitions = old.map_or_else(Vec::new, |topic| topic.partitions.clone());
-        if partitions.len() <= index {
-            partitions.resize(index + 1, None);
-        }
-        partitions[index] = Some(Arc::clone(&partition));
-        let topic = Arc::new(Topic { name: name.clone(), id: id.topic_id, partitions });
-        topics.by_name.insert(name, Arc::clone(&topic));
-        topics.by_id.insert(id.topic_id, topic);
-        Ok(partition)
+        let leader_epoch = AtomicI32::new(leader_epoch);
+        let TopicPartition { topic, topic_id, partition: index } = id;
+        Ok(Arc::new(Partition { topic, topic_id, index, log, leader_epoch, watchers }))
     }
 
     /// Applies new settings to the partitions of a topic.
@@ -161,7 +194,7 @@ impl<E: Env> Registry<E> {
             topic
         };
         for partition in topic.partitions() {
-            self.data_dir.delete_partition(topic_id, partition.index)?;
+            let _position = self.data_dir.delete_partition(topic_id, partition.index)?;
             partition.watchers.wake_all();
         }
         Ok(())

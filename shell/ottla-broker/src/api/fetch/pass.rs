@@ -108,7 +108,7 @@ async fn read_one<E: Env>(
         Ok(Some((partition, upper))) => {
             let own = usize::try_from(interest.max_bytes).unwrap_or(0);
             let options = ReadOptions { max_bytes: own.min(left), min_one_batch, upper };
-            let slices = match partition.log.read(interest.fetch_offset, options) {
+            let slices = match partition.log.read(interest.fetch_offset, &options) {
                 Ok(ReadOutcome::Hot(slices)) => Ok(slices),
                 Ok(ReadOutcome::Cold(cold)) => match rooms.env.run_blocking(|| cold.run()).await {
                     Ok(outcome) => outcome.map_err(|error| error.kafka_code()),
@@ -148,8 +148,10 @@ fn look<E: Env>(
         fetched.aborted = Some(Vec::new());
     }
     if interest.last_fetched_epoch >= 0 {
-        let end = partition.log.end_offset_for_epoch(interest.last_fetched_epoch);
-        let (epoch, end_offset) = end.ok_or(ErrorCode::OffsetOutOfRange)?;
+        let (epoch, end_offset) = partition.log.end_offset_for_epoch(interest.last_fetched_epoch);
+        if epoch < 0 || end_offset < 0 {
+            return Err(ErrorCode::OffsetOutOfRange);
+        }
         if epoch < interest.last_fetched_epoch || end_offset < interest.fetch_offset {
             fetched.diverging = Some(EpochEnd { epoch, end_offset });
             return Ok(None);
@@ -180,7 +182,8 @@ fn fill<E: Env>(
 ) {
     if reader.reads_committed && slices.bytes > 0 {
         let aborted = partition.log.aborted_transactions(interest.fetch_offset, slices.next_offset);
-        fetched.aborted = Some(aborted);
+        let skipped = aborted.iter().map(|one| (one.producer_id, one.first_offset));
+        fetched.aborted = Some(skipped.collect());
     }
     fetched.bytes = slices.bytes;
     fetched.records = slices.chunks;

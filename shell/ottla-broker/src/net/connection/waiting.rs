@@ -61,7 +61,7 @@ impl<E: Env> Connection<E> {
     /// Answers the produce requests whose records are durable, or never will be.
     fn acknowledge(&mut self) -> Result<(), End> {
         let Some(oldest) = self.unacknowledged.front() else { return Ok(()) };
-        let durable_lsn = self.rooms.data_dir.durable_lsn();
+        let durable_lsn = self.rooms.data_dir.durable();
         let failed = oldest.lsn > durable_lsn && self.rooms.data_dir.failed().is_some();
         while let Some(oldest) = self.unacknowledged.front() {
             if oldest.lsn <= durable_lsn {

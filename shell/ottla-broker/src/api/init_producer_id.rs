@@ -1,0 +1,36 @@
+//! InitProducerId (key 22): v0-5. A producer id for an idempotent producer.
+//!
+//! A transactional id is refused for good: transactions are not served, and a client must not retry
+//! until its time is over to learn that.
+
+use std::sync::Arc;
+
+use ottla_env::Env;
+use ottla_protocol::ErrorCode;
+use ottla_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
+
+use super::context::RequestContext;
+use crate::rooms::Rooms;
+
+pub(crate) async fn handle<E: Env>(
+    rooms: &Arc<Rooms<E>>,
+    _context: &RequestContext,
+    request: InitProducerIdRequest,
+) -> InitProducerIdResponse {
+    let outcome = match &request.transactional_id {
+        None => rooms.controller.next_producer_id().await,
+        Some(id) if id.is_empty() => Err(ErrorCode::InvalidRequest),
+        Some(_) => Err(ErrorCode::UnsupportedVersion),
+    };
+    match outcome {
+        Ok(producer_id) => {
+            InitProducerIdResponse { producer_id, producer_epoch: 0, ..Default::default() }
+        }
+        Err(error) => InitProducerIdResponse {
+            error_code: error.code(),
+            producer_id: -1,
+            producer_epoch: -1,
+            ..InitProducerIdResponse::default()
+        },
+    }
+}

@@ -1,0 +1,161 @@
+//! ListOffsets (key 2): v0-11. Offsets by timestamp, or by one of the negative timestamps that stand
+//! for a place: latest, earliest, the record with the largest timestamp and so on.
+//!
+//! - A consumer sees nothing at or above the high watermark; a read-committed one (v2+) nothing at
+//!   or above the last stable offset.
+//! - v0 answers with a list; Kafka 4 closes the connection, older clients still ask.
+//! - A partition named twice is INVALID_REQUEST, a place that the version lacks UNSUPPORTED_VERSION.
+//! - There is no tiered storage: the earliest local offset is the log start, nothing is tiered.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use ottla_env::Env;
+use ottla_protocol::messages::list_offsets_request::ListOffsetsPartition;
+use ottla_protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
+use ottla_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
+use ottla_protocol::{ErrorCode, Str};
+
+use super::context::RequestContext;
+use crate::log::TimestampedOffset;
+use crate::partition::registry::Partition;
+use crate::rooms::Rooms;
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
+/// No offset, timestamp or epoch.
+const NONE: i64 = -1;
+/// Where nothing was found.
+const NOWHERE: TimestampedOffset =
+    TimestampedOffset { offset: NONE, timestamp: NONE, leader_epoch: -1 };
+/// The reader that is not held to the high watermark: a debugging consumer.
+const DEBUGGING_REPLICA: i32 = -2;
+
+pub(crate) async fn handle<E: Env>(
+    rooms: &Arc<Rooms<E>>,
+    context: &RequestContext,
+    request: ListOffsetsRequest,
+) -> ListOffsetsResponse {
+    let reads_committed = request.isolation_level == 1;
+    let is_consumer = request.replica_id == -1;
+    let mut seen = HashSet::new();
+    let mut response = ListOffsetsResponse::default();
+    for topic in &request.topics {
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for asked in &topic.partitions {
+            let outcome = if !seen.insert((topic.name.clone(), asked.partition_index)) {
+                Err(ErrorCode::InvalidRequest)
+            } else if is_unsupported(asked.timestamp, context.version) {
+                Err(ErrorCode::UnsupportedVersion)
+            } else {
+                let reader = Reader { is_consumer, reads_committed, replica: request.replica_id };
+                find(rooms, &topic.name, asked, &reader).await
+            };
+            partitions.push(answered(asked.partition_index, outcome, context.version));
+        }
+        let name = topic.name.clone();
+        let topic = ListOffsetsTopicResponse { name, partitions, ..Default::default() };
+        response.topics.push(topic);
+    }
+    response
+}
+
+/// Who asks.
+struct Reader {
+    is_consumer: bool,
+    reads_committed: bool,
+    replica: i32,
+}
+
+fn is_unsupported(timestamp: i64, version: i16) -> bool {
+    let since = match timestamp {
+        MAX_TIMESTAMP => 7,
+        EARLIEST_LOCAL => 8,
+        LATEST_TIERED => 9,
+        EARLIEST_PENDING_UPLOAD => 11,
+        _ => 0,
+    };
+    version < since
+}
+
+async fn find<E: Env>(
+    rooms: &Arc<Rooms<E>>,
+    topic: &Str,
+    asked: &ListOffsetsPartition,
+    reader: &Reader,
+) -> Result<TimestampedOffset, ErrorCode> {
+    let partition = rooms.partitions.partition(topic, asked.partition_index);
+    let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    if reader.replica >= 0 {
+        return Err(ErrorCode::NotLeaderOrFollower);
+    }
+    partition.check_leader_epoch(asked.current_leader_epoch)?;
+    let offsets = partition.log.offsets();
+    let upper = match reader {
+        Reader { is_consumer: true, reads_committed: true, .. } => offsets.last_stable,
+        Reader { replica: DEBUGGING_REPLICA, .. } => offsets.log_end,
+        _ => offsets.high_watermark,
+    };
+    let leader_epoch = partition.leader_epoch();
+    match asked.timestamp {
+        LATEST => Ok(TimestampedOffset { offset: upper, timestamp: NONE, leader_epoch }),
+        EARLIEST | EARLIEST_LOCAL => {
+            let (offset, timestamp) = (offsets.log_start, NONE);
+            let leader_epoch = epoch_of(&partition, offset).unwrap_or(-1);
+            Ok(TimestampedOffset { offset, timestamp, leader_epoch })
+        }
+        LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Ok(NOWHERE),
+        timestamp => look_up(rooms, partition, timestamp, upper).await,
+    }
+}
+
+/// Looks into the records, which may lie on the disk.
+async fn look_up<E: Env>(
+    rooms: &Arc<Rooms<E>>,
+    partition: Arc<Partition<E>>,
+    timestamp: i64,
+    upper: i64,
+) -> Result<TimestampedOffset, ErrorCode> {
+    let found = rooms.env.run_blocking(move || match timestamp {
+        MAX_TIMESTAMP => partition.log.max_timestamp_offset(upper),
+        timestamp => partition.log.offset_for_timestamp(timestamp, upper),
+    });
+    let found = found.await.map_err(|_stopped| ErrorCode::KafkaStorageError)?;
+    found.map(|found| found.unwrap_or(NOWHERE)).map_err(|error| error.kafka_code())
+}
+
+/// The leader epoch that an offset was, or will be, written in.
+fn epoch_of<E: Env>(partition: &Partition<E>, offset: i64) -> Option<i32> {
+    let current = partition.leader_epoch();
+    (0..=current).find(|epoch| {
+        let (found, end) = partition.log.end_offset_for_epoch(*epoch);
+        found == *epoch && end > offset
+    })
+}
+
+fn answered(
+    partition_index: i32,
+    outcome: Result<TimestampedOffset, ErrorCode>,
+    version: i16,
+) -> ListOffsetsPartitionResponse {
+    let (found, error) = match outcome {
+        Ok(found) => (found, None),
+        Err(error) => (NOWHERE, Some(error)),
+    };
+    let old_style = version == 0 && found.offset != NONE;
+    ListOffsetsPartitionResponse {
+        partition_index,
+        error_code: error.map_or(0, ErrorCode::code),
+        old_style_offsets: if old_style { vec![found.offset] } else { Vec::new() },
+        timestamp: found.timestamp,
+        offset: found.offset,
+        leader_epoch: found.leader_epoch,
+        ..Default::default()
+    }
+}
