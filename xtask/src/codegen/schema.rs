@@ -271,3 +271,6 @@ pub(crate) fn ident(field: &Field) -> String {
         name => name.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

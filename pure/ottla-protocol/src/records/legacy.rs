@@ -61,8 +61,13 @@ pub fn to_batch(
     max_output: usize,
 ) -> Result<Option<Bytes>, BatchError> {
     let messages = messages(set, max_output)?;
-    let Some(first) = messages.first() else { return Ok(None) };
-    let mut builder = BatchBuilder::new(BatchOptions { compression: first.compression, ..options });
+    if messages.is_empty() {
+        return Ok(None);
+    }
+    // As Kafka does: what was packed last decides, and one packed message is enough.
+    let mut codecs = messages.iter().rev().map(|message| message.compression);
+    let compression = codecs.find(|c| *c != Compression::None).unwrap_or_default();
+    let mut builder = BatchBuilder::new(BatchOptions { compression, ..options });
     for message in &messages {
         builder.push(message.timestamp, message.key.as_deref(), message.value.as_deref(), &[]);
     }

@@ -105,3 +105,42 @@ fn large_bytes_are_shared_and_not_copied() {
     let kept = back.topic_data[0].partition_data[0].records.clone().expect("records");
     assert!(frame.as_ptr_range().contains(&kept.as_ptr()), "a slice of the frame");
 }
+
+/// A flexible message at its defaults ends in a count of tagged fields of 0: a field from the future goes there.
+fn keeps_a_future_field<M: Message>() -> usize {
+    let Some(flexible) = M::FLEXIBLE else { return 0 };
+    let mut kept = 0;
+    for version in flexible.max(*M::VERSIONS.start())..=*M::VERSIONS.end() {
+        let bytes = encode_to_bytes(&M::default(), version).expect("encodes");
+        let (last, body) = bytes.split_last().expect("a count of tagged fields");
+        assert_eq!(*last, 0, "{} v{version}", M::NAME);
+        let future = [body, &[1, 0xc8, 0x01, 3, 7, 8, 9]].concat();
+        let value: M = decode_exact(Bytes::from(future.clone()), version).expect("decodes");
+        assert_eq!(encode_to_bytes(&value, version).as_deref(), Ok(&future[..]), "{}", M::NAME);
+        kept += 1;
+    }
+    kept
+}
+
+#[test]
+fn every_flexible_message_keeps_fields_from_the_future() {
+    let mut kept = 0;
+    macro_rules! each {
+        ($message:ident) => {
+            kept += keeps_a_future_field::<$message>();
+        };
+    }
+    ottla_protocol::for_each_message!(each);
+    assert!(kept > 400, "{kept} message versions");
+}
+
+#[test]
+fn an_unknown_field_with_a_known_tag_is_refused() {
+    let request = FetchRequest {
+        cluster_id: Some(Str::from("c")),
+        unknown_tagged_fields: vec![RawTaggedField { tag: 0, data: Bytes::new() }],
+        ..FetchRequest::default()
+    };
+    let error = encode_to_bytes(&request, 14).expect_err("tag 0 is the cluster id's");
+    assert_eq!(error.kind(), ottla_protocol::EncodeErrorKind::TagTaken(0));
+}
