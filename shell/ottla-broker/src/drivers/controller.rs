@@ -183,12 +183,4 @@ impl<E: Env> ControllerDriver<E> {
         self.image.send_replace(image);
         Ok((reply, Some(lsn)))
     }
-
-    /// A producer id that nobody has had.
-    pub(crate) async fn next_producer_id(&self) -> Result<i64, ottla_protocol::ErrorCode> {
-        Ok(1)
-    }
 }
-
-#[cfg(test)]
-mod tests;

@@ -94,22 +94,18 @@ impl<E: Env> ControllerDriver<E> {
         indexes: impl Iterator<Item = i32>,
     ) -> Result<(), LogError> {
         let config = self.topic_log_config(image, topic);
-        for index in indexes {
-            let Some(partition) = topic.partitions.get(&index) else { continue };
-            if partition.leader != self.node.node_id {
-                continue;
-            }
-            let id =
-                TopicPartition { topic: topic.name.clone(), topic_id: topic.id, partition: index };
-            loop {
-                match self.registry.lead(&id, partition.leader_epoch, config.clone()) {
-                    Ok(_) => break,
-                    Err(LogError::Busy) => self.data_dir.room().await,
-                    Err(error) => return Err(error),
-                }
+        let here = indexes.filter_map(|index| {
+            let partition = topic.partitions.get(&index)?;
+            let is_led = partition.leader == self.node.node_id;
+            is_led.then_some((index, partition.leader_epoch))
+        });
+        let here: Vec<(i32, i32)> = here.collect();
+        loop {
+            match self.registry.lead_all(&topic.name, topic.id, &here, &config) {
+                Err(LogError::Busy) => self.data_dir.room().await,
+                outcome => return outcome,
             }
         }
-        Ok(())
     }
 
     async fn remove(&self, topic: Uuid) -> Result<(), LogError> {

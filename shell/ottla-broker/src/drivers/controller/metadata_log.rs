@@ -119,6 +119,7 @@ impl<E: Env> MetadataLog<E> {
             let value = record.encode().map_err(|error| AppendError::Refused {
                 code: ottla_protocol::ErrorCode::UnknownServerError,
                 message: error.to_string(),
+                record_errors: Vec::new(),
             })?;
             builder.push(now_ms, None, Some(&value), &[]);
         }
@@ -138,7 +139,7 @@ impl<E: Env> MetadataLog<E> {
     ) -> Result<u64, AppendError> {
         loop {
             let options = AppendOptions::coordinator(self.leader_epoch, env.wall_ms());
-            match self.partition.append(batch.clone(), options) {
+            match self.partition.append(batch.clone(), &options) {
                 Ok(appended) => return Ok(appended.lsn),
                 Err(AppendError::Busy) => data_dir.room().await,
                 Err(error) => return Err(error),
@@ -154,7 +155,7 @@ async fn read<E: Env>(
     upper: i64,
 ) -> Result<Bytes, ControllerError> {
     let options = ReadOptions { max_bytes: READ_BYTES, min_one_batch: true, upper };
-    let slices = match partition.read(from, options).map_err(ControllerError::Read)? {
+    let slices = match partition.read(from, &options).map_err(ControllerError::Read)? {
         ReadOutcome::Hot(slices) => slices,
         ReadOutcome::Cold(cold) => {
             let stopped =
