@@ -3,7 +3,19 @@
 
 pub(crate) mod answer;
 pub(crate) mod context;
+pub(crate) mod nodes;
+mod operations;
 
+mod metadata;
+mod alter_configs;
+mod create_partitions;
+mod create_topics;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_topic_partitions;
+mod incremental_alter_configs;
+mod list_config_resources;
 pub(crate) mod api_versions;
 mod delete_records;
 mod describe_log_dirs;

@@ -1,0 +1,222 @@
+//! Metadata (key 3): v0-13. Who is in the cluster, and who leads what.
+//!
+//! A topic that does not exist and may be auto-created is in the first answer, ready (Kafka answers
+//! UNKNOWN_TOPIC_OR_PARTITION while it makes it). v0 asks for all topics with an empty list, later
+//! versions with null. Topic ids since v10 (KIP-516), asked for by since v12; authorized operations
+//! on request (KIP-430); a top-level error since v13 (KIP-1102).
+
+use std::sync::Arc;
+
+use ottla_env::Env;
+use ottla_metadata::controller::{NewTopic, Refusal};
+use ottla_metadata::image::{MetadataImage, Partition, Topic};
+use ottla_metadata::topic_name;
+use ottla_protocol::messages::metadata_request::MetadataRequestTopic;
+use ottla_protocol::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use ottla_protocol::messages::{MetadataRequest, MetadataResponse};
+use ottla_protocol::{ErrorCode, Str, Uuid};
+
+use super::context::RequestContext;
+use super::{nodes, operations};
+use crate::rooms::Rooms;
+
+/// The first version in which a topic may be asked for by its id.
+const BY_ID: i16 = 12;
+
+pub(crate) async fn handle<E: Env>(
+    rooms: &Arc<Rooms<E>>,
+    context: &RequestContext,
+    request: MetadataRequest,
+) -> MetadataResponse {
+    let version = context.version;
+    let asked = match request.topics {
+        None => None,
+        Some(topics) if topics.is_empty() && version == 0 => None,
+        Some(topics) => Some(topics),
+    };
+    if let Some(topics) = &asked
+        && version < BY_ID
+        && topics.iter().any(|topic| topic.name.is_none() || !topic.topic_id.is_zero())
+    {
+        return refused(rooms, context, topics);
+    }
+    let mut refusals = Vec::new();
+    // Versions before 4 have no say in it.
+    if let Some(topics) = &asked
+        && (version < 4 || request.allow_auto_topic_creation)
+        && rooms.config.get().topic.auto_create_topics_enable
+    {
+        refusals = create_missing(rooms, topics).await;
+    }
+    let image = rooms.controller.image();
+    let mut topics: Vec<MetadataResponseTopic> = match &asked {
+        None => image.topics.iter().map(|topic| found(&image, topic)).collect(),
+        Some(asked) => asked.iter().map(|topic| look_up(&image, topic, &refusals)).collect(),
+    };
+    if request.include_topic_authorized_operations {
+        let known = topics.iter_mut().filter(|topic| topic.error_code == 0);
+        known.for_each(|topic| topic.topic_authorized_operations = operations::TOPIC);
+    }
+    let mut response = answer(rooms, context, &image, topics);
+    if request.include_cluster_authorized_operations {
+        response.cluster_authorized_operations = operations::CLUSTER;
+    }
+    response
+}
+
+fn answer<E: Env>(
+    rooms: &Rooms<E>,
+    context: &RequestContext,
+    image: &MetadataImage,
+    topics: Vec<MetadataResponseTopic>,
+) -> MetadataResponse {
+    let brokers =
+        nodes::live_nodes(rooms, context, image).into_iter().map(|node| MetadataResponseBroker {
+            node_id: node.id,
+            host: node.host,
+            port: node.port,
+            rack: node.rack,
+            ..Default::default()
+        });
+    MetadataResponse {
+        brokers: brokers.collect(),
+        cluster_id: Some(Str::copy_from(&rooms.node.cluster_id)),
+        // Any node takes requests for the controller; this one is reachable, for it answers.
+        controller_id: rooms.node.node_id,
+        topics,
+        cluster_authorized_operations: operations::NOT_ASKED,
+        ..Default::default()
+    }
+}
+
+/// Every topic with the error that the whole request earned.
+fn refused<E: Env>(
+    rooms: &Rooms<E>,
+    context: &RequestContext,
+    asked: &[MetadataRequestTopic],
+) -> MetadataResponse {
+    let topics = asked.iter().map(|topic| MetadataResponseTopic {
+        // Null cannot be written in these versions.
+        name: Some(topic.name.clone().unwrap_or_default()),
+        ..missing(ErrorCode::InvalidRequest, None, topic.topic_id)
+    });
+    let topics = topics.collect();
+    answer(rooms, context, &rooms.controller.image(), topics)
+}
+
+/// Makes the topics that are asked for and not there; answers why some were not made.
+async fn create_missing<E: Env>(
+    rooms: &Rooms<E>,
+    asked: &[MetadataRequestTopic],
+) -> Vec<(Str, Refusal)> {
+    let image = rooms.controller.image();
+    let names = asked.iter().filter_map(|topic| topic.name.as_ref());
+    let missing: Vec<Str> = names.filter(|name| !image.topics.contains(name)).cloned().collect();
+    if missing.is_empty() {
+        return Vec::new();
+    }
+    let wanted = missing.iter().map(|name| auto_topic(rooms, name)).collect();
+    let answers = rooms.controller.ensure_topics(wanted).await;
+    missing.into_iter().zip(answers).filter_map(|(name, a)| Some((name, a.err()?))).collect()
+}
+
+/// A topic as it is made without being asked for by an administrator.
+fn auto_topic<E: Env>(rooms: &Rooms<E>, name: &Str) -> NewTopic {
+    let config = rooms.config.get();
+    match name.as_str() {
+        "__consumer_offsets" => NewTopic {
+            name: name.clone(),
+            num_partitions: config.group.offsets_topic_num_partitions,
+            replication_factor: config.group.offsets_topic_replication_factor,
+            configs: vec![
+                ("cleanup.policy", "compact".into()),
+                ("compression.type", "producer".into()),
+                ("segment.bytes", config.group.offsets_topic_segment_bytes.to_string()),
+            ],
+        },
+        _ => NewTopic::auto(name.clone()),
+    }
+}
+
+fn look_up(
+    image: &MetadataImage,
+    asked: &MetadataRequestTopic,
+    refusals: &[(Str, Refusal)],
+) -> MetadataResponseTopic {
+    let Some(name) = &asked.name else {
+        return match image.topics.by_id(asked.topic_id) {
+            Some(topic) => found(image, topic),
+            None => missing(ErrorCode::UnknownTopicId, None, asked.topic_id),
+        };
+    };
+    if let Some(topic) = image.topics.get(name) {
+        return found(image, topic);
+    }
+    let refusal = refusals.iter().find(|(refused, _)| refused == name);
+    let code = match refusal.map(|(_, refusal)| refusal.code) {
+        _ if topic_name::validate(name).is_err() => ErrorCode::InvalidTopicException,
+        // Not the client's fault, and not for long: it asks again.
+        Some(code) if code.is_retriable() => ErrorCode::LeaderNotAvailable,
+        Some(code @ (ErrorCode::InvalidTopicException | ErrorCode::InvalidReplicationFactor)) => {
+            code
+        }
+        _ => ErrorCode::UnknownTopicOrPartition,
+    };
+    missing(code, Some(name.clone()), Uuid::ZERO)
+}
+
+fn missing(code: ErrorCode, name: Option<Str>, topic_id: Uuid) -> MetadataResponseTopic {
+    MetadataResponseTopic {
+        error_code: code.code(),
+        is_internal: name.as_deref().is_some_and(topic_name::is_internal),
+        name,
+        topic_id,
+        topic_authorized_operations: operations::NOT_ASKED,
+        ..Default::default()
+    }
+}
+
+fn found(image: &MetadataImage, topic: &Topic) -> MetadataResponseTopic {
+    let partitions = topic.partitions.iter();
+    MetadataResponseTopic {
+        error_code: ErrorCode::None.code(),
+        name: Some(topic.name.clone()),
+        topic_id: topic.id,
+        is_internal: topic.is_internal(),
+        partitions: partitions.map(|(index, found)| partition(image, *index, found)).collect(),
+        topic_authorized_operations: operations::NOT_ASKED,
+        ..Default::default()
+    }
+}
+
+fn partition(
+    image: &MetadataImage,
+    partition_index: i32,
+    partition: &Partition,
+) -> MetadataResponsePartition {
+    MetadataResponsePartition {
+        error_code: leader_error(image, partition).code(),
+        partition_index,
+        leader_id: partition.leader,
+        leader_epoch: partition.leader_epoch,
+        replica_nodes: partition.replicas.clone(),
+        isr_nodes: partition.isr.clone(),
+        offline_replicas: offline_replicas(image, partition),
+        ..Default::default()
+    }
+}
+
+/// Whether a client can talk to the leader.
+pub(super) fn leader_error(image: &MetadataImage, partition: &Partition) -> ErrorCode {
+    match image.brokers.get(partition.leader) {
+        Some(leader) if leader.is_active() => ErrorCode::None,
+        _ => ErrorCode::LeaderNotAvailable,
+    }
+}
+
+pub(super) fn offline_replicas(image: &MetadataImage, partition: &Partition) -> Vec<i32> {
+    let is_online = |id: &i32| image.brokers.get(*id).is_some_and(|broker| !broker.fenced);
+    partition.replicas.iter().filter(|id| !is_online(id)).copied().collect()
+}
