@@ -3,14 +3,15 @@
 use std::process::ExitCode;
 
 use ottla_sim::node::Flush;
-use ottla_sim::runner::{Plan, replay, run};
+use ottla_sim::runner::{Height, Plan, replay, run};
 
-const USAGE: &str =
-    "usage: ottla-sim run [--seeds N] [--start S] [--seed X] [--flush wal|none] [-v]
+const USAGE: &str = "usage: ottla-sim run [--seeds N] [--start S] [--seed X] [--height broker|log]
+                     [--flush wal|none] [-v]
 
   --seeds N   how many seeds to run (100)
   --start S   the first of them (0)
   --seed X    only this seed, with its numbers
+  --height H  the whole broker, or the log alone
   --flush M   ottla.flush: wal (nothing may be lost) or none (losses are found)
   -v          each seed's numbers";
 
@@ -38,12 +39,13 @@ fn main() -> ExitCode {
     if report.violations.len() > SHOWN {
         println!("  and {} more", report.violations.len() - SHOWN);
     }
-    println!("seed {seed} failed; again with: {}", replay(seed, plan.flush));
+    println!("seed {seed} failed; again with: {}", replay(seed, &plan));
     ExitCode::FAILURE
 }
 
 fn parse(args: &[String]) -> Result<Plan, String> {
-    let mut plan = Plan { start: 0, seeds: 100, flush: Flush::Wal, verbose: false };
+    let mut plan =
+        Plan { start: 0, seeds: 100, flush: Flush::Wal, height: Height::Broker, verbose: false };
     let mut args = args.iter();
     if args.next().map(String::as_str) != Some("run") {
         return Err("the command is `run`".to_owned());
@@ -60,6 +62,7 @@ fn parse(args: &[String]) -> Result<Plan, String> {
             "--start" => plan.start = number()?,
             "--seed" => (plan.start, plan.seeds, plan.verbose) = (number()?, 1, true),
             "--flush" => plan.flush = flush(value)?,
+            "--height" => plan.height = height(value)?,
             _ => return Err(format!("{flag} is unknown")),
         }
     }
@@ -72,5 +75,13 @@ fn flush(word: &str) -> Result<Flush, String> {
         "wal" => Ok(Flush::Wal),
         "none" => Ok(Flush::None),
         _ => Err(format!("--flush is wal or none, not {word}")),
+    }
+}
+
+fn height(word: &str) -> Result<Height, String> {
+    match word {
+        "broker" => Ok(Height::Broker),
+        "log" => Ok(Height::Log),
+        _ => Err(format!("--height is broker or log, not {word}")),
     }
 }

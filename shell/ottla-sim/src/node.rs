@@ -86,6 +86,7 @@ pub async fn start(sim: &Sim, env: SimEnv, layers: Layers) -> Start {
 }
 
 /// Runs until the machine goes down.
+#[allow(clippy::manual_async_fn)] // The bound is what the concrete caller needs.
 fn serve<E: Env>(
     env: E,
     layers: Layers,

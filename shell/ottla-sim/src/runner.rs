@@ -3,7 +3,25 @@
 use std::io::{IsTerminal, Write};
 
 use crate::node::Flush;
-use crate::scenarios::{Report, power_cut};
+use crate::scenarios::{Report, log_power_cut, power_cut};
+
+/// How much of the house stands in the simulator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Height {
+    /// The whole broker, with clients on the wire.
+    Broker,
+    /// The log alone.
+    Log,
+}
+
+impl Height {
+    fn word(self) -> &'static str {
+        match self {
+            Height::Broker => "broker",
+            Height::Log => "log",
+        }
+    }
+}
 
 /// What to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +29,7 @@ pub struct Plan {
     pub start: u64,
     pub seeds: u64,
     pub flush: Flush,
+    pub height: Height,
     /// Print each seed's numbers.
     pub verbose: bool,
 }
@@ -32,7 +51,10 @@ pub fn run(plan: &Plan) -> Summary {
     let mut summary = Summary::default();
     let is_terminal = std::io::stderr().is_terminal();
     for seed in plan.start..plan.start + plan.seeds {
-        let report = power_cut::run(seed, plan.flush);
+        let report = match plan.height {
+            Height::Broker => power_cut::run(seed, plan.flush),
+            Height::Log => log_power_cut::run(seed, plan.flush),
+        };
         summary.seeds += 1;
         summary.acknowledged += report.acknowledged;
         summary.read_back += report.read_back;
@@ -56,8 +78,9 @@ pub fn run(plan: &Plan) -> Summary {
 }
 
 /// The command that repeats one seed.
-pub fn replay(seed: u64, flush: Flush) -> String {
-    format!("cargo run -p ottla-sim -- run --seed {seed} --flush {}", flush.word())
+pub fn replay(seed: u64, plan: &Plan) -> String {
+    let (height, flush) = (plan.height.word(), plan.flush.word());
+    format!("cargo run -p ottla-sim -- run --height {height} --flush {flush} --seed {seed}")
 }
 
 /// One seed in one line.

@@ -1,8 +1,12 @@
 //! Stories with a seed: each builds a world, lets it fail, and returns what the checkers say.
 
+pub mod log_power_cut;
 pub mod power_cut;
 
-use crate::checkers::Violation;
+use ottla_env::sim::Sim;
+
+use crate::checkers::{Violation, check};
+use crate::history::{Ending, History};
 
 /// How a run went.
 #[derive(Debug, Clone, Default)]
@@ -19,4 +23,18 @@ pub struct Report {
     pub took_ms: u64,
     /// The run's fingerprint.
     pub trace_hash: u64,
+}
+
+/// Holds the end against the history.
+fn report(sim: &Sim, history: &History, ending: &Ending) -> Report {
+    Report {
+        violations: check(history, ending),
+        acknowledged: history.acknowledged_count(),
+        observed: history.observed_count(),
+        read_back: ending.partitions.values().map(|end| end.records.len()).sum(),
+        cuts: history.cuts,
+        kills: history.kills,
+        took_ms: sim.now().as_millis(),
+        trace_hash: sim.trace_hash(),
+    }
 }

@@ -11,8 +11,7 @@ use ottla_env::{Env, Task};
 use ottla_protocol::messages::CreateTopicsRequest;
 use ottla_protocol::messages::create_topics_request::CreatableTopic;
 
-use super::Report;
-use crate::checkers::check;
+use super::{Report, report};
 use crate::history::{Ending, History, SharedHistory};
 use crate::node::{BROKER, CLIENT, Flush, Start, address, layers, start};
 use crate::wire::Connection;
@@ -59,19 +58,6 @@ pub fn run(seed: u64, flush: Flush) -> Report {
         Ending::default()
     });
     report(&sim, &history.lock(), &ending)
-}
-
-fn report(sim: &Sim, history: &History, ending: &Ending) -> Report {
-    Report {
-        violations: check(history, ending),
-        acknowledged: history.acknowledged_count(),
-        observed: history.observed_count(),
-        read_back: ending.partitions.values().map(|end| end.records.len()).sum(),
-        cuts: history.cuts,
-        kills: history.kills,
-        took_ms: sim.now().as_millis(),
-        trace_hash: sim.trace_hash(),
-    }
 }
 
 impl Story<'_> {
