@@ -246,6 +246,7 @@ async fn follow_limits<E: Env>(doorway: Arc<Doorway<E>>) {
     let mut phase = doorway.phase.clone();
     loop {
         tokio::select! {
+            biased;
             () = crate::phase::reached(&mut phase, Phase::Draining) => return,
             changed = changes.changed() => if changed.is_err() { return },
         }

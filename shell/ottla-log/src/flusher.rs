@@ -71,6 +71,7 @@ impl<E: Env> Flusher<E> {
             let done = match self.due() {
                 Due::Nothing => {
                     tokio::select! {
+                        biased;
                         () = wal.flush_wanted.notified() => {}
                         () = self.volume.env.sleep(TICK) => {}
                     }

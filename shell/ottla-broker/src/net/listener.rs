@@ -66,6 +66,7 @@ pub(crate) async fn accept_loop<E: Env>(
                 tracing::warn!(%error, listener = %name, "cannot accept a connection");
                 let env = &doorway.rooms.env;
                 tokio::select! {
+                    biased;
                     () = reached(&mut phase, Phase::Draining) => return,
                     () = env.sleep(back_off) => {}
                 }

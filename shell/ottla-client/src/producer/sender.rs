@@ -37,6 +37,7 @@ pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>) {
         match due.next {
             None => shared.wake.notified().await,
             Some(at) => tokio::select! {
+                biased;
                 () = shared.wake.notified() => {}
                 () = shared.client.env().sleep_until(at) => {}
             },
