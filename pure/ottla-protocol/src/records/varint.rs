@@ -58,7 +58,19 @@ impl<'a> Reader<'a> {
         Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
     }
 
+    /// Most numbers in a record fit one byte.
+    #[inline]
     fn base128(&mut self, most_bytes: usize) -> Result<u64, BatchError> {
+        match self.bytes.get(self.at) {
+            Some(byte) if *byte < 0x80 => {
+                self.at += 1;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_base128(most_bytes),
+        }
+    }
+
+    fn long_base128(&mut self, most_bytes: usize) -> Result<u64, BatchError> {
         let mut value = 0u64;
         for i in 0..most_bytes {
             let Some(byte) = self.bytes.get(self.at).copied() else {
