@@ -112,7 +112,8 @@ async fn create_missing<E: Env>(
     asked: &[MetadataRequestTopic],
 ) -> Vec<(Str, Refusal)> {
     let image = rooms.controller.image();
-    let names = asked.iter().filter_map(|topic| topic.name.as_ref());
+    let by_name = asked.iter().filter(|topic| topic.topic_id.is_zero());
+    let names = by_name.filter_map(|topic| topic.name.as_ref());
     let missing: Vec<Str> = names.filter(|name| !image.topics.contains(name)).cloned().collect();
     if missing.is_empty() {
         return Vec::new();
@@ -145,7 +146,8 @@ fn look_up(
     asked: &MetadataRequestTopic,
     refusals: &[(Str, Refusal)],
 ) -> MetadataResponseTopic {
-    let Some(name) = &asked.name else {
+    // Java's client sends an empty name along with an id.
+    let Some(name) = asked.name.as_ref().filter(|_| asked.topic_id.is_zero()) else {
         return match image.topics.by_id(asked.topic_id) {
             Some(topic) => found(image, topic),
             None => missing(ErrorCode::UnknownTopicId, None, asked.topic_id),
