@@ -254,7 +254,7 @@ impl<E: Env> Client<E> {
         Ok(found.broker.id)
     }
 
-    fn fresh(&self, names: &[Str]) -> Option<Arc<Cluster>> {
+    pub(crate) fn fresh(&self, names: &[Str]) -> Option<Arc<Cluster>> {
         let (now, known) = (self.inner.env.now(), self.inner.cluster.lock());
         let age_max = self.inner.options.metadata_max_age;
         let fresh = |name: &Str| known.heard.get(name).is_some_and(|at| now.since(*at) < age_max);

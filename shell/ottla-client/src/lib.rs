@@ -14,10 +14,13 @@ pub mod client;
 pub mod partitioner;
 pub mod offsets;
 pub mod producer;
+pub mod assignor;
+pub mod consumer;
 pub mod admin;
 
 pub use admin::{Admin, NewTopic};
 pub use client::{Client, CoordinatorKind, Lane, Target};
+pub use consumer::{ConsumedRecord, Consumer, ConsumerOptions};
 pub use error::{Error, Result};
 pub use offsets::{Isolation, OffsetSpec};
 pub use options::ClientOptions;

@@ -58,8 +58,8 @@ pub(crate) fn host_and_port(address: &str) -> Option<(&str, u16)> {
         };
     }
     match address.split_once(':') {
-        Some((host, _)) if host.is_empty() => None,
         Some((_, port)) if port.contains(':') => Some((address, DEFAULT_PORT)),
+        Some(("", _)) => None,
         Some((host, port)) => Some((host, port.parse().ok()?)),
         None => (!address.is_empty()).then_some((address, DEFAULT_PORT)),
     }
