@@ -3,7 +3,7 @@
 //! No task is polled, woken up from outside or dropped while the lock is held: all three may come
 //! back for it. (Waking one of our own tasks only touches the ready list.)
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,9 +29,10 @@ const STEP_NANOS: (u64, u64) = (100, 2_000);
 pub(super) type TaskId = u64;
 type BoxedFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The tasks that may run, in the order they were woken.
+/// The tasks that may run. A set, for the order of wakes is not the seed's: tokio's watch channel
+/// wakes its waiters in an order drawn from a generator of its own.
 #[derive(Default)]
-struct Ready(Mutex<Vec<TaskId>>);
+struct Ready(Mutex<BTreeSet<TaskId>>);
 
 /// Puts one task on the ready list, once.
 pub(super) struct Wakeup {
@@ -46,7 +47,7 @@ impl Wake for Wakeup {
     }
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::Relaxed) {
-            self.ready.0.lock().push(self.id);
+            self.ready.0.lock().insert(self.id);
         }
     }
 }
@@ -216,7 +217,8 @@ impl Core {
                 continue;
             }
             let index = world.random.index(ready.len());
-            let id = ready.swap_remove(index);
+            let Some(id) = ready.iter().nth(index).copied() else { return Next::Stuck };
+            ready.remove(&id);
             drop(ready);
             let step = world.random.between(STEP_NANOS.0, STEP_NANOS.1);
             let now = world.now + step;
