@@ -6,7 +6,7 @@ use ottla_protocol::messages::{
     OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse, delete_groups_response,
     describe_groups_response, list_groups_response, offset_fetch_request, offset_fetch_response,
 };
-use ottla_protocol::{ErrorCode, Str};
+use ottla_protocol::{ErrorCode, Str, Uuid};
 
 use crate::record::CoordinatorRecord;
 
@@ -77,9 +77,10 @@ pub enum Command {
         version: i16,
         groups: Vec<Str>,
     },
-    /// These topics are gone; what was committed for them goes too.
+    /// These topics are gone; what was committed for them goes too. A successor of the same name
+    /// has another id, and keeps its offsets.
     TopicsDeleted {
-        topics: Vec<Str>,
+        topics: Vec<(Str, Uuid)>,
     },
     /// Take the earliest due timer, if there is one.
     Timeout,

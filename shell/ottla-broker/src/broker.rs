@@ -115,6 +115,7 @@ impl<E: Env> Broker<E> {
         };
         let mut tasks: Vec<Task> = listeners.into_iter().map(accept).collect();
         tasks.push(env.spawn("limits", follow_limits(Arc::clone(&doorway))));
+        tasks.extend(rooms.groups.start());
         Ok(Broker { rooms, gate, phase, bound, tasks })
     }
 
@@ -127,6 +128,7 @@ impl<E: Env> Broker<E> {
     pub async fn shutdown(self) {
         let env = self.rooms.env.clone();
         self.phase.send_replace(Phase::Draining);
+        self.rooms.groups.stop().await;
         if env.timeout(DRAIN_MAX, self.gate.empty()).await.is_err() {
             self.phase.send_replace(Phase::Closing);
             let closed = env.timeout(CLOSE_MAX, self.gate.empty()).await;
@@ -193,11 +195,13 @@ fn furnish<E: Env>(env: E, config: BrokerConfig, data_dir: DataDir<E>) -> Rooms<
         config.clone(),
         node.clone(),
     );
-    let groups = Arc::new(CoordinatorDriver {
-        env: env.clone(),
-        data_dir: data_dir.clone(),
-        partitions: Arc::clone(&partitions),
-    });
+    let groups = CoordinatorDriver::new(
+        env.clone(),
+        data_dir.clone(),
+        Arc::clone(&partitions),
+        Arc::clone(&controller),
+        config.clone(),
+    );
     Rooms { env, node, config, data_dir, partitions, sessions, controller, groups }
 }
 

@@ -7,9 +7,9 @@ use ottla_protocol::messages::offset_delete_request::{
     OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
 };
 use ottla_protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
-use ottla_protocol::{ErrorCode, Str};
+use ottla_protocol::{ErrorCode, Str, Uuid};
 
-use crate::offsets::{commit, commit_request};
+use crate::offsets::{TOPIC_ID, commit, commit_request};
 use crate::world::{GROUP, World, error, join_request, settings};
 
 fn delete_offset(world: &mut World, topic: &'static str) -> OffsetDeleteResponse {
@@ -122,7 +122,10 @@ fn a_deleted_group_forgets_pending_members() {
 fn offsets_go_with_their_topic() {
     let mut world = World::new(settings());
     commit(&mut world, 8, commit_request("", -1, 1));
-    world.handle(Command::TopicsDeleted { topics: vec![Str::from("u"), Str::from("t")] });
+    let deleted = |id| vec![(Str::from("u"), TOPIC_ID), (Str::from("t"), id)];
+    world.handle(Command::TopicsDeleted { topics: deleted(Uuid([1; 16])) });
+    assert_eq!(world.log.len(), 1, "those of a successor stay");
+    world.handle(Command::TopicsDeleted { topics: deleted(TOPIC_ID) });
     assert!(world.shard.hard().offsets().committed().of_group(GROUP).is_none());
     assert_eq!(world.log.len(), 2);
     assert_eq!(world.state(), Some(State::Empty));

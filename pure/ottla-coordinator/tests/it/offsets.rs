@@ -13,7 +13,7 @@ use ottla_protocol::{ErrorCode, Str, Uuid};
 
 use crate::world::{GROUP, SESSION_MS, World, error, join_request, settings};
 
-const TOPIC_ID: Uuid = Uuid([7; 16]);
+pub(crate) const TOPIC_ID: Uuid = Uuid([7; 16]);
 const DAY_MS: i64 = 86_400_000;
 
 /// Commits `offset` for `t`-0.

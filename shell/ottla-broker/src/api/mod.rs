@@ -29,6 +29,18 @@ pub(crate) mod produce;
 mod sasl_authenticate;
 mod sasl_handshake;
 
+mod find_coordinator;
+mod join_group;
+mod sync_group;
+mod heartbeat;
+mod leave_group;
+mod offset_commit;
+mod offset_fetch;
+mod offset_delete;
+mod list_groups;
+mod describe_groups;
+mod delete_groups;
+
 pub(crate) mod table;
 
 pub(crate) mod dispatch;

@@ -89,6 +89,17 @@ impl<E: Env> Table<E> {
         plain!(DescribeTopicPartitionsRequest, 0..=0, describe_topic_partitions),
         plain!(SaslHandshakeRequest, 0..=1, sasl_handshake),
         plain!(SaslAuthenticateRequest, 0..=2, sasl_authenticate),
+        plain!(FindCoordinatorRequest, 0..=6, find_coordinator),
+        plain!(JoinGroupRequest, 0..=9, join_group),
+        plain!(SyncGroupRequest, 0..=5, sync_group),
+        plain!(HeartbeatRequest, 0..=4, heartbeat),
+        plain!(LeaveGroupRequest, 0..=5, leave_group),
+        plain!(OffsetCommitRequest, 2..=10, offset_commit),
+        plain!(OffsetFetchRequest, 1..=10, offset_fetch),
+        plain!(OffsetDeleteRequest, 0..=0, offset_delete),
+        plain!(ListGroupsRequest, 0..=5, list_groups),
+        plain!(DescribeGroupsRequest, 0..=6, describe_groups),
+        plain!(DeleteGroupsRequest, 0..=3, delete_groups),
     ];
 }
 

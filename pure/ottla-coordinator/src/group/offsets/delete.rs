@@ -6,7 +6,7 @@ use ottla_protocol::messages::offset_delete_response::{
     OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
 };
 use ottla_protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
-use ottla_protocol::{ErrorCode, Str};
+use ottla_protocol::{ErrorCode, Str, Uuid};
 
 use crate::group::classic::State;
 use crate::group::hard::Hard;
@@ -65,14 +65,16 @@ pub(crate) fn delete_all(hard: &Hard, step: &mut Step, group: &Str) {
 }
 
 /// The topics are gone: so is what any group committed for them.
-pub(crate) fn topics_deleted(hard: &Hard, step: &mut Step, topics: &[Str]) {
+pub(crate) fn topics_deleted(hard: &Hard, step: &mut Step, topics: &[(Str, Uuid)]) {
     let mut keys = BTreeSet::new();
     let stores = std::iter::once(hard.offsets().committed()).chain(hard.offsets().pending());
     for (group, offsets) in stores.flat_map(|store| store.iter()) {
-        for topic in topics {
-            if let Some((topic, partitions)) = offsets.get_key_value(topic) {
-                keys.extend(partitions.keys().map(|index| (group, topic, *index)));
-            }
+        for (name, topic_id) in topics {
+            let Some((topic, partitions)) = offsets.get_key_value(name) else { continue };
+            let gone = partitions.iter().filter(|(_, offset)| {
+                offset.topic_id == *topic_id || offset.topic_id == Uuid::ZERO
+            });
+            keys.extend(gone.map(|(index, _)| (group, topic, *index)));
         }
     }
     for (group, topic, index) in keys {

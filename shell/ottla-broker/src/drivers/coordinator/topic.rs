@@ -1,0 +1,75 @@
+//! The offsets topic itself, and the topics whose offsets it keeps. Never deletes a topic.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ottla_coordinator::Command;
+use ottla_env::Env;
+use ottla_metadata::controller::NewTopic;
+use ottla_metadata::image::MetadataImage;
+use ottla_protocol::{ErrorCode, Str, Uuid};
+
+use super::CoordinatorDriver;
+
+/// Kafka's name for it.
+pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
+
+/// Deletions within this time are looked for together.
+const DELETIONS_PAUSE: Duration = Duration::from_secs(1);
+
+/// Makes the topic as Kafka does, with no more replicas than there are brokers.
+pub(super) async fn ensure<E: Env>(driver: &CoordinatorDriver<E>) -> Result<(), ErrorCode> {
+    if driver.controller.image().topics.contains(OFFSETS_TOPIC) {
+        return Ok(());
+    }
+    let config = driver.config.get();
+    let topic = NewTopic {
+        name: Str::from(OFFSETS_TOPIC),
+        num_partitions: config.group.offsets_topic_num_partitions,
+        replication_factor: config.group.offsets_topic_replication_factor,
+        configs: vec![
+            ("cleanup.policy", "compact".to_owned()),
+            ("compression.type", "producer".to_owned()),
+            ("segment.bytes", config.group.offsets_topic_segment_bytes.to_string()),
+        ],
+    };
+    let made = driver.controller.ensure_topics(vec![topic]).await;
+    match made.into_iter().next() {
+        Some(Ok(())) => Ok(()),
+        Some(Err(refusal)) => {
+            tracing::warn!(error = refusal.code.name(), "cannot make {OFFSETS_TOPIC}");
+            Err(ErrorCode::CoordinatorNotAvailable)
+        }
+        None => Err(ErrorCode::CoordinatorNotAvailable),
+    }
+}
+
+/// Removes the offsets of deleted topics, until the coordinator stops.
+pub(super) async fn follow_deletions<E: Env>(driver: Arc<CoordinatorDriver<E>>) {
+    let mut images = driver.controller.watch_image();
+    let mut known = Arc::clone(&images.borrow_and_update());
+    let mut stopped = driver.stopped.subscribe();
+    loop {
+        tokio::select! {
+            biased;
+            _ended = stopped.wait_for(|stopped| *stopped) => return,
+            changed = images.changed() => if changed.is_err() { return },
+        }
+        driver.env.sleep(DELETIONS_PAUSE).await;
+        let image = Arc::clone(&images.borrow_and_update());
+        let topics = deleted(&known, &image);
+        known = image;
+        if topics.is_empty() {
+            continue;
+        }
+        for room in driver.rooms() {
+            let command = Command::TopicsDeleted { topics: topics.clone() };
+            room.tell(&driver.env, &driver.data_dir, command).await;
+        }
+    }
+}
+
+fn deleted(before: &MetadataImage, now: &MetadataImage) -> Vec<(Str, Uuid)> {
+    let gone = before.topics.iter().filter(|topic| now.topics.by_id(topic.id).is_none());
+    gone.map(|topic| (topic.name.clone(), topic.id)).collect()
+}
