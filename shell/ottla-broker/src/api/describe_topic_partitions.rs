@@ -139,3 +139,6 @@ impl Page<'_> {
         false
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -222,3 +222,6 @@ pub(super) fn offline_replicas(image: &MetadataImage, partition: &Partition) -> 
     let is_online = |id: &i32| image.brokers.get(*id).is_some_and(|broker| !broker.fenced);
     partition.replicas.iter().filter(|id| !is_online(id)).copied().collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -144,3 +144,6 @@ impl<E: Env> ControllerDriver<E> {
         log_config(&self.config.get().topic_config(overrides))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! `__cluster_metadata-0`: the machine's records as Kafka's batches. Reads them all, appends more;
 //! never skips one it does not understand.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -25,6 +26,14 @@ const READ_BYTES: usize = 1 << 20;
 /// What one batch of the log may decompress to; Kafka's largest batch of metadata is 8 MiB.
 const BATCH_BYTES_MAX: usize = 64 << 20;
 
+/// What reading the log gave.
+pub(super) struct Loaded<E: Env> {
+    pub(super) log: MetadataLog<E>,
+    pub(super) controller: Controller,
+    /// Topics that were deleted at some time: a log that one of them left behind may go.
+    pub(super) removed_topics: BTreeSet<Uuid>,
+}
+
 pub(super) struct MetadataLog<E: Env> {
     partition: Arc<Partition<E>>,
     /// Grows with each start, as if the quorum of one had elected its leader anew.
@@ -44,10 +53,7 @@ fn config() -> LogConfig {
 
 impl<E: Env> MetadataLog<E> {
     /// Opens the log, or makes an empty one, and replays all of it.
-    pub(super) async fn load(
-        env: &E,
-        data_dir: &DataDir<E>,
-    ) -> Result<(Self, Controller), ControllerError> {
+    pub(super) async fn load(env: &E, data_dir: &DataDir<E>) -> Result<Loaded<E>, ControllerError> {
         let id = TopicPartition {
             topic: ottla_metadata::topic_name::CLUSTER_METADATA.into(),
             topic_id: Uuid::ONE,
@@ -59,6 +65,7 @@ impl<E: Env> MetadataLog<E> {
             return Err(ControllerError::Snapshot { log_start: offsets.log_start });
         }
         let mut controller = Controller::default();
+        let mut removed_topics = BTreeSet::new();
         let mut leader_epoch = 0;
         let mut from = 0;
         while from < offsets.log_end {
@@ -67,7 +74,7 @@ impl<E: Env> MetadataLog<E> {
                 let at = controller.next_offset();
                 let damaged = |error| ControllerError::Batch { offset: at, error };
                 let (header, batch) = batch.map_err(damaged)?;
-                replay_batch(&mut controller, &header, &batch)?;
+                replay_batch(&mut controller, &mut removed_topics, &header, &batch)?;
                 leader_epoch = leader_epoch.max(header.partition_leader_epoch);
             }
             if controller.next_offset() <= from {
@@ -77,7 +84,7 @@ impl<E: Env> MetadataLog<E> {
             }
             from = controller.next_offset();
         }
-        Ok((Self { partition, leader_epoch }, controller))
+        Ok(Loaded { log: Self { partition, leader_epoch }, controller, removed_topics })
     }
 
     /// Notes in the log that this node leads the quorum from here on.
@@ -169,6 +176,7 @@ async fn read<E: Env>(
 
 fn replay_batch(
     controller: &mut Controller,
+    removed_topics: &mut BTreeSet<Uuid>,
     header: &BatchHeader,
     batch: &Bytes,
 ) -> Result<(), ControllerError> {
@@ -189,6 +197,9 @@ fn replay_batch(
             let record = record.name();
             ControllerError::Replay { offset, record, error }
         })?;
+        if let MetadataRecord::RemoveTopic(record) = &record {
+            removed_topics.insert(record.topic_id);
+        }
     }
     controller.skip_to(header.next_offset());
     Ok(())

@@ -14,15 +14,17 @@ use ottla_protocol::messages::AbortTransactionRecord;
 use ottla_protocol::{Str, Uuid};
 use tokio::sync::Mutex;
 
-use super::metadata_log::MetadataLog;
+use super::metadata_log::{Loaded, MetadataLog};
 use super::{ControllerDriver, ControllerError, Machine};
+use crate::log::LogError;
 
 pub(super) async fn start<E: Env>(
     driver: &ControllerDriver<E>,
     bound: &[(String, SocketAddr)],
 ) -> Result<(), ControllerError> {
     let env = &driver.env;
-    let (mut log, mut controller) = MetadataLog::load(env, &driver.data_dir).await?;
+    let Loaded { mut log, mut controller, removed_topics } =
+        MetadataLog::load(env, &driver.data_dir).await?;
     log.lead(env, &driver.data_dir, driver.node.node_id, &mut controller).await?;
     if controller.has_open_transaction() {
         // Its rest died with the process that wrote it.
@@ -44,8 +46,8 @@ pub(super) async fn start<E: Env>(
 
     command(driver, &mut machine, Command::Bootstrap).await?;
     let before = machine.controller.image().clone();
+    clear_strays(driver, &before, &removed_topics).await?;
     open_partitions(driver, &before).await?;
-    report_strays(driver, &before);
     register(driver, &mut machine, bound).await?;
     driver.image.send_replace(Arc::new(machine.controller.image().clone()));
     let _first_start = driver.machine.set(Mutex::new(machine));
@@ -144,22 +146,36 @@ async fn open_partitions<E: Env>(
     Ok(())
 }
 
-/// Logs that the image does not know are kept as they are and not served: deleting them would make
-/// a lost metadata log a lost cluster.
-fn report_strays<E: Env>(driver: &ControllerDriver<E>, image: &MetadataImage) {
-    let known: BTreeSet<Uuid> = image.topics.iter().map(|topic| topic.id).collect();
+/// Logs that the image does not know. What a deleted topic left behind when the process died goes
+/// now, for its name may be in use again. Any other log is kept as it is and not served: deleting
+/// it would make a lost metadata log a lost cluster.
+async fn clear_strays<E: Env>(
+    driver: &ControllerDriver<E>,
+    image: &MetadataImage,
+    removed_topics: &BTreeSet<Uuid>,
+) -> Result<(), ControllerError> {
     for partition in driver.data_dir.partitions() {
         let id = partition.id();
-        let expected = id.topic_id == Uuid::ONE
-            || (known.contains(&id.topic_id)
-                && image.topics.partition(id.topic_id, id.partition).is_some());
-        if !expected {
+        let is_known = image.topics.partition(id.topic_id, id.partition).is_some();
+        if id.topic_id == Uuid::ONE || is_known {
+            continue;
+        }
+        let (topic, partition) = (&id.topic, id.partition);
+        if !removed_topics.contains(&id.topic_id) {
             tracing::warn!(
-                topic = %id.topic,
-                topic_id = %id.topic_id,
-                partition = id.partition,
+                %topic, topic_id = %id.topic_id, partition,
                 "this log belongs to no topic of the cluster; it is kept and not served"
             );
+            continue;
+        }
+        tracing::info!(%topic, topic_id = %id.topic_id, partition, "remove the log of a deleted topic");
+        loop {
+            match driver.data_dir.delete_partition(id.topic_id, partition) {
+                Ok(_) => break,
+                Err(LogError::Busy) => driver.data_dir.room().await,
+                Err(error) => return Err(ControllerError::Log(error)),
+            }
         }
     }
+    Ok(())
 }
