@@ -124,6 +124,11 @@ impl<E: Env> Broker<E> {
         &self.bound
     }
 
+    /// The id of the cluster this node is of.
+    pub fn cluster_id(&self) -> &str {
+        &self.rooms.node.cluster_id
+    }
+
     /// Stops: takes in nothing new, answers what has begun, makes everything durable.
     pub async fn shutdown(self) {
         let env = self.rooms.env.clone();
@@ -212,6 +217,7 @@ fn data_dir_options(config: &BrokerConfig) -> DataDirOptions {
             FlushMode::None => log::FlushMode::None,
         },
         node_id: config.node_id,
+        cluster_id: config.ottla.cluster_id.clone(),
         wal_cap_bytes: u64::try_from(config.ottla.wal_size_max).unwrap_or(0),
         retention_check_ms: u64::try_from(config.log.retention_check_interval_ms).unwrap_or(1),
         producer_id_expiration_ms: config.log.producer_id_expiration_ms.into(),

@@ -1,3 +1,35 @@
-//! The binary.
+//! The binary: one program that is broker, controller and command-line tool.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod exit;
+mod output;
+
+mod cli;
+mod loading;
+mod logging;
+
+mod config_command;
+mod server;
+
+use cli::{Cli, Command};
+use exit::Exit;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let exit = match cli.command {
+        None => server::run(&cli.server),
+        Some(Command::Server(flags)) => server::run(&flags),
+        Some(Command::Config(command)) => config_command::run(&command),
+        Some(Command::Version) => {
+            output::print(&format!("ottla {}\n", env!("CARGO_PKG_VERSION")));
+            Exit::Done
+        }
+    };
+    exit.into()
+}

@@ -16,6 +16,9 @@ keys! {
         /// Memory for requests, write buffers and caches together; -1 takes a quarter of the
         /// machine's, and no more than 1 GiB.
         memory_budget: i64 = "-1", at_least(-1), "ottla.memory.budget", ReadOnly, High;
+        /// Id of the cluster that is made in an empty data directory; a random one where this is not
+        /// set. A directory that has data must be of this cluster.
+        cluster_id: Option<String> = null, Check::NonEmpty, "ottla.cluster.id", ReadOnly, Low;
         /// How much of a produced batch is checked: its `header` and checksum, or each record too
         /// (`full`).
         record_validation: RecordValidation = "header", Check::OneOf(&["header", "full"]),

@@ -10,8 +10,6 @@ use crate::setting::{Origin, Setting};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Environment {
     pub settings: Vec<Setting>,
-    /// The cluster id of a data directory that is made new.
-    pub cluster_id: Option<String>,
     /// Variables whose value stands in a file (`*_FILE`): the caller reads it and hands the text to
     /// [`Environment::add_file`].
     pub files: Vec<FileVariable>,
@@ -56,7 +54,6 @@ impl Environment {
     fn add(&mut self, variable: &str, value: &str) {
         match meaning(variable) {
             Meaning::Key(key) => self.set(key, variable, value),
-            Meaning::ClusterId => self.cluster_id = Some(value.trim().to_owned()),
             Meaning::Ignored => self.ignored.push(variable.to_owned()),
             Meaning::ZooKeeper => {
                 let note = format!(
@@ -96,7 +93,6 @@ const CFG: &str = "KAFKA_CFG_";
 
 enum Meaning {
     Key(String),
-    ClusterId,
     ZooKeeper,
     Ignored,
     /// Not about Ottla at all.
@@ -105,7 +101,9 @@ enum Meaning {
 
 fn meaning(variable: &str) -> Meaning {
     match variable {
-        "CLUSTER_ID" | "KAFKA_CLUSTER_ID" | "KAFKA_KRAFT_CLUSTER_ID" => return Meaning::ClusterId,
+        "CLUSTER_ID" | "KAFKA_CLUSTER_ID" | "KAFKA_KRAFT_CLUSTER_ID" => {
+            return Meaning::Key("ottla.cluster.id".into());
+        }
         "KAFKA_ZOOKEEPER_CONNECT" | "KAFKA_CFG_ZOOKEEPER_CONNECT" => return Meaning::ZooKeeper,
         _ => {}
     }
@@ -141,7 +139,7 @@ fn is_file_of(base: &str, variable: &str) -> bool {
         matches!(meaning(variable), Meaning::Key(key) if keys::find_broker(&key).is_some());
     let base_is_known = match meaning(base) {
         Meaning::Key(key) => keys::find_broker(&key).is_some() || removed::removed(&key).is_some(),
-        Meaning::ClusterId | Meaning::ZooKeeper => true,
+        Meaning::ZooKeeper => true,
         Meaning::Ignored => BITNAMI.contains(&base),
         Meaning::Nothing => false,
     };

@@ -87,7 +87,7 @@ fn apache_kafka_image() {
     let config = built(&variables);
     assert_eq!((config.node_id, config.topic.num_partitions), (1, 3));
     let environment = read(&variables);
-    assert_eq!(environment.cluster_id.as_deref(), Some("4L6g3nShT-eMCtK--X86sw"));
+    assert_eq!(config.ottla.cluster_id.as_deref(), Some("4L6g3nShT-eMCtK--X86sw"));
     assert_eq!(
         environment.ignored,
         ["KAFKA_HEAP_OPTS", "KAFKA_JMX_PORT", "KAFKA_LOG4J_ROOT_LOGLEVEL"]

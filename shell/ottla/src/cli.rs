@@ -1,0 +1,75 @@
+//! The words of the command line. Does nothing with them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Apache Kafka, rebuilt in Rust: broker, controller and command-line tool.
+#[derive(Debug, Parser)]
+#[command(name = "ottla", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) server: ServerFlags,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a node (what `ottla` alone does, too).
+    Server(ServerFlags),
+    /// Explain, list and check configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print the version.
+    Version,
+}
+
+/// Where a node's configuration comes from. Flags win over environment variables (KAFKA_*,
+/// KAFKA_CFG_*, OTTLA_*), these over the file.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ServerFlags {
+    /// File with settings: server.properties, or TOML with the same keys.
+    #[arg(short, long, value_name = "FILE", env = "OTTLA_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder that holds the data (log.dirs).
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) data: Option<String>,
+    /// Address to listen on without encryption (listeners); port 0 takes a free one.
+    #[arg(short, long, value_name = "HOST:PORT")]
+    pub(crate) listen: Option<String>,
+    /// A setting; may be given many times.
+    #[arg(short, long = "set", value_name = "KEY=VALUE", alias = "override")]
+    pub(crate) settings: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say a key's value, where it comes from, its default and what it may be.
+    Explain {
+        /// The key, for example log.retention.ms.
+        key: String,
+        #[command(flatten)]
+        sources: ServerFlags,
+    },
+    /// List keys with their values.
+    #[command(alias = "ls")]
+    List {
+        /// Only keys that were set.
+        #[arg(long)]
+        changed: bool,
+        /// Topic keys instead of broker keys.
+        #[arg(long, conflicts_with = "groups")]
+        topics: bool,
+        /// Group keys instead of broker keys.
+        #[arg(long)]
+        groups: bool,
+        #[command(flatten)]
+        sources: ServerFlags,
+    },
+    /// Say everything that is wrong or without effect; fails if a node would not start.
+    Check {
+        #[command(flatten)]
+        sources: ServerFlags,
+    },
+}

@@ -1,0 +1,116 @@
+//! `ottla server`: loads the settings, starts a node, says where it is, and stops it when asked.
+//! Holds no logic of a node.
+
+use std::process::exit;
+
+use ottla_broker::Broker;
+use ottla_config::{BrokerConfig, Remark, remarks};
+use ottla_env::Env;
+use ottla_env::os::{self, OsEnv, ShutdownSignals, Signal};
+
+use crate::cli::ServerFlags;
+use crate::exit::Exit;
+use crate::loading::{self, Loaded};
+use crate::logging;
+use crate::output::{complain, print};
+
+/// Runs a node until it is asked to stop.
+pub(crate) fn run(flags: &ServerFlags) -> Exit {
+    logging::start();
+    let loaded = match loading::load(flags) {
+        Ok(loaded) => loaded,
+        Err(errors) => return refuse(&errors),
+    };
+    let config = match BrokerConfig::build(loaded.layers.clone()) {
+        Ok(config) => config,
+        Err(errors) => {
+            let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            return refuse(&texts);
+        }
+    };
+    report(&loaded);
+    let open_files = os::raise_file_limit();
+    tracing::debug!(?open_files, "limit of open files");
+    let workers = config.layers.is_set("num.io.threads").then_some(config.node.num_io_threads);
+    let workers = workers.and_then(|workers| usize::try_from(workers).ok());
+    let served = os::run(workers, |env| serve(env, config));
+    served.unwrap_or_else(|error| refuse(&[format!("cannot start threads: {error}")]))
+}
+
+/// Errors that keep a node from starting, each on a line of its own.
+fn refuse(errors: &[String]) -> Exit {
+    complain("ottla: cannot start");
+    for error in errors {
+        complain(&format!("  {}", error.replace('\n', "\n  ")));
+    }
+    Exit::Failed
+}
+
+/// What the settings give occasion to say.
+fn report(loaded: &Loaded) {
+    for note in &loaded.notes {
+        tracing::info!("{note}");
+    }
+    for remark in remarks(&loaded.layers) {
+        match remark {
+            Remark::Unknown { .. } => tracing::warn!("{remark}"),
+            Remark::Removed { .. } | Remark::NoEffect { .. } => tracing::info!("{remark}"),
+        }
+    }
+}
+
+async fn serve(env: OsEnv, config: BrokerConfig) -> Exit {
+    let started = env.now();
+    // From here on a signal is an orderly stop, also while the node is starting.
+    let mut signals = match os::shutdown_signal() {
+        Ok(signals) => signals,
+        Err(error) => return refuse(&[format!("cannot listen for signals: {error}")]),
+    };
+    let starting = Broker::start(env.clone(), config.layers.clone());
+    let broker = tokio::select! {
+        started = starting => started,
+        signal = signals.next() => {
+            tracing::info!(?signal, "stopped while starting");
+            return Exit::Done;
+        }
+    };
+    let broker = match broker {
+        Ok(broker) => broker,
+        Err(error) => return refuse(&[error.to_string()]),
+    };
+    print(&banner(&broker, &config, (env.now() - started).as_millis()));
+    let signal = signals.next().await;
+    tracing::info!("{}, stopping; once more stops at once", name(signal));
+    stop(broker, signals).await;
+    tracing::info!("stopped");
+    Exit::Done
+}
+
+/// Stops in good order, or at once when asked a second time.
+async fn stop(broker: Broker<OsEnv>, mut signals: ShutdownSignals) {
+    tokio::select! {
+        () = broker.shutdown() => {}
+        signal = signals.next() => {
+            tracing::warn!("{} again, stopping at once; the next start recovers", name(signal));
+            exit(Exit::Interrupted as i32);
+        }
+    }
+}
+
+fn name(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Terminate => "SIGTERM",
+        Signal::Interrupt => "Ctrl-C",
+    }
+}
+
+fn banner(broker: &Broker<OsEnv>, config: &BrokerConfig, millis: u128) -> String {
+    let mut text = format!("Ottla {} is ready in {millis} ms\n", env!("CARGO_PKG_VERSION"));
+    let width = broker.local_addrs().iter().map(|(name, _)| name.len()).max().unwrap_or(0).max(7);
+    for (name, address) in broker.local_addrs() {
+        text.push_str(&format!("  {name:width$}  {address}\n"));
+    }
+    text.push_str(&format!("  {:width$}  {}\n", "data", config.data_dir));
+    text.push_str(&format!("  {:width$}  {}\n", "cluster", broker.cluster_id()));
+    text
+}
