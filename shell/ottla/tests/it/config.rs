@@ -37,10 +37,10 @@ fn a_key_is_explained_with_its_source() {
     assert_eq!(retention.code, Some(0));
     assert!(retention.out.contains("value        18000000"), "{retention:?}");
     assert!(retention.out.contains("a.toml:2 (log.retention.hours)"), "{retention:?}");
-    let unknown = explain("log.dirz");
+    let unknown = explain("num.partitons");
     assert_eq!(
         (unknown.code, unknown.err.as_str()),
-        (Some(5), "unknown configuration log.dirz; did you mean log.dirs?\n")
+        (Some(5), "unknown configuration num.partitons; did you mean num.partitions?\n")
     );
 }
 
