@@ -251,6 +251,11 @@ impl<E: Env> DataDir<E> {
         self.inner.volume.wal.progress()
     }
 
+    /// The position after all that was staged so far, creations among it.
+    pub fn staged(&self) -> u64 {
+        self.inner.volume.wal.next_lsn()
+    }
+
     /// Everything below is durable.
     pub fn durable(&self) -> u64 {
         self.inner.volume.wal.durable()

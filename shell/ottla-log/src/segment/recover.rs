@@ -76,6 +76,11 @@ pub fn scan(
             return Ok(Some(damage(position, &error)));
         }
         fill(source, &mut buffer, position, size)?;
+        if buffer.len() < size {
+            // The source is shorter than it says: a file that was cut behind our back.
+            let error = BatchError::Truncated { needed: size, remaining: buffer.len() };
+            return Ok(Some(damage(position, &error)));
+        }
         if let Err(error) = verify_crc(&buffer[..size]) {
             return Ok(Some(damage(position, &error)));
         }
