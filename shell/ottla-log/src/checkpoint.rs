@@ -99,6 +99,8 @@ pub(crate) struct PartitionRecord {
     pub(crate) has_folder: bool,
     /// The index files of the last segment are as its log is.
     pub(crate) index_saved: bool,
+    /// Followers move its high watermark.
+    pub(crate) replicated: bool,
     pub(crate) segments: Vec<SegmentRecord>,
     pub(crate) epochs: Vec<EpochEntry>,
     pub(crate) producers: Producers,

@@ -12,7 +12,6 @@ use ottla_env::{Disk, Env, File, MonoTime};
 use crate::checkpoint::{Builder, CheckpointHeader, FILE_NAME};
 use crate::error::DiskError;
 use crate::fault::Failed;
-use crate::options::FlushMode;
 use crate::partition::{FlushError, Partition, Touched, remove_folder};
 use crate::registry::Registry;
 use crate::volume::Volume;
@@ -172,10 +171,8 @@ impl<E: Env> Flusher<E> {
         let from = wal.next_lsn();
         wal.wait_durable(from).await?;
         self.volume.env.disk_pause().await;
-        if self.volume.options.flush == FlushMode::None {
-            let synced = wal.sync();
-            self.or_fail(synced)?;
-        }
+        let synced = wal.sync();
+        self.or_fail(synced)?;
         let removed = remove_doomed(&self.volume, from, &mut self.touched);
         self.or_fail(removed)?;
         Ok(from)
@@ -191,10 +188,8 @@ impl<E: Env> Flusher<E> {
                 Ok(_) => return Ok(()),
                 Err(FlushError::NotDurable(lsn)) => {
                     self.volume.wal.wait_durable(lsn).await?;
-                    if self.volume.options.flush == FlushMode::None {
-                        let synced = self.volume.wal.sync();
-                        self.or_fail(synced)?;
-                    }
+                    let synced = self.volume.wal.sync();
+                    self.or_fail(synced)?;
                 }
                 Err(FlushError::Disk(error)) => return self.or_fail(Err(error)),
             }

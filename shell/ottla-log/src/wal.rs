@@ -76,6 +76,8 @@ pub(crate) struct Wal<E: Env> {
     flushed: AtomicU64,
     /// How much may be staged beyond that before the flusher is woken.
     flush_bytes: u64,
+    /// Everything below was synced (`flush=none`).
+    synced: AtomicU64,
     /// Closed to new entries.
     sealed: AtomicBool,
 }
@@ -117,6 +119,7 @@ impl<E: Env> Wal<E> {
             checkpointed: AtomicU64::new(start_lsn),
             flushed: AtomicU64::new(start_lsn),
             flush_bytes: options.flush_bytes,
+            synced: AtomicU64::new(start_lsn),
             sealed: AtomicBool::new(false),
         }
     }
@@ -341,7 +344,22 @@ impl<E: Env> Wal<E> {
 
     /// What was written is made durable in `flush=none` too.
     pub(crate) fn sync(&self) -> Result<(), DiskError> {
-        self.files.lock().sync()
+        if self.flush == FlushMode::Wal {
+            return Ok(());
+        }
+        let mut files = self.files.lock();
+        let written = self.durable();
+        files.sync()?;
+        self.synced.store(written, Ordering::Release);
+        Ok(())
+    }
+
+    /// Everything below survives a power cut.
+    pub(crate) fn stable(&self) -> u64 {
+        match self.flush {
+            FlushMode::Wal => self.durable(),
+            FlushMode::None => self.synced.load(Ordering::Acquire),
+        }
     }
 
     pub(crate) fn durable(&self) -> u64 {

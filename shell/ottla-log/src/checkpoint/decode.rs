@@ -91,6 +91,7 @@ fn partition(from: &mut Cursor<'_>) -> Result<PartitionRecord, CheckpointError> 
         segment_bytes,
         has_folder: flags & 1 != 0,
         index_saved: flags & 2 != 0,
+        replicated: flags & 4 != 0,
         segments: from.list(56, segment)?,
         epochs: from.list(12, |from| {
             Ok(EpochEntry { epoch: from.u32()?.cast_signed(), start_offset: from.i64()? })

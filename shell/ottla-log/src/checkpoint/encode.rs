@@ -69,7 +69,8 @@ fn put_partition(into: &mut Vec<u8>, partition: &PartitionRecord) {
     for offset in [partition.log_start, partition.high_watermark, partition.log_end] {
         into.extend_from_slice(&offset.to_be_bytes());
     }
-    into.push(u8::from(partition.has_folder) | u8::from(partition.index_saved) << 1);
+    let flags = [partition.has_folder, partition.index_saved, partition.replicated];
+    into.push(flags.iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(*flag)));
     into.extend_from_slice(&count(partition.segments.len()).to_be_bytes());
     for segment in &partition.segments {
         into.extend_from_slice(&segment.base_offset.to_be_bytes());

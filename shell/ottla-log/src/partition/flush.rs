@@ -73,7 +73,7 @@ impl<E: Env> Partition<E> {
             if state.deleted {
                 return Ok(0);
             }
-            if state.barrier_lsn > self.volume.wal.durable() {
+            if state.barrier_lsn > self.volume.wal.stable() {
                 self.mark_dirty(&mut state);
                 return Err(FlushError::NotDurable(state.barrier_lsn));
             }

@@ -67,8 +67,10 @@ impl<E: Env> Partition<E> {
                 .apply(&header, bytes, 0)
                 .map_err(|error| ReplayError(format!("{}: {error}", self.id)))?;
         }
-        let end = state.log_end;
-        state.raise_high_watermark(end);
+        if !state.replicated {
+            let end = state.log_end;
+            state.raise_high_watermark(end);
+        }
         self.mark_dirty(&mut state);
         Ok(())
     }

@@ -95,7 +95,7 @@ impl State {
         let config = LogConfig { segment_bytes: record.segment_bytes, ..LogConfig::default() };
         let mut aborted = TxnIndex::new();
         record.aborted.iter().for_each(|one| aborted.append(*one));
-        Some(State {
+        let mut state = State {
             log_start: record.log_start,
             high_watermark: record.high_watermark,
             log_end: record.log_end,
@@ -109,8 +109,14 @@ impl State {
             has_folder: record.has_folder,
             // A flush after the checkpoint may have written more than the record says.
             cut: true,
+            replicated: record.replicated,
             ..State::new(Arc::new(config))
-        })
+        };
+        // Alone, what is on this disk is committed: appends that were under way at the checkpoint too.
+        if !state.replicated {
+            state.raise_high_watermark(state.log_end);
+        }
+        Some(state)
     }
 
     /// The state for a checkpoint, as of the last entry; valid once all batches are in segments.
@@ -125,6 +131,7 @@ impl State {
             segment_bytes: self.config.segment_bytes,
             has_folder: self.has_folder,
             index_saved: self.index_trusted,
+            replicated: self.replicated,
             segments: self.segments.clone(),
             epochs: self.epochs.entries().to_vec(),
             producers: self.producers.clone(),

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ottla_env::{Disk, Env, FileKind};
+use ottla_env::{Disk, Env, File, FileKind};
 
 use crate::checkpoint::{Builder, CheckpointHeader, decode_name};
 use crate::config::LogConfig;
@@ -18,7 +18,7 @@ use crate::recovery::plan::Case;
 use crate::recovery::survey::Survey;
 use crate::registry::Registry;
 use crate::volume::{Doomed, Volume};
-use crate::wal::{Entry, EntryKind, EpochFile, entries, read};
+use crate::wal::{Entry, EntryKind, EpochFile, Found, WalFile, entries, read};
 
 /// What a replay amounted to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,6 +62,7 @@ pub(crate) fn apply<E: Env>(
     let mut replay = Replay { volume, registry, touched: Touched::default(), in_memory: 0 };
     let mut recovered = Recovered::default();
     let mut open = None;
+    settle(volume.env.disk(), &files, &found[..groups]).map_err(|error| io(&error))?;
     for group in &found[..groups] {
         let file = &files[group.file];
         let bytes = match open.take() {
@@ -85,6 +86,26 @@ pub(crate) fn apply<E: Env>(
     let leftover = files.into_iter().map(|file| file.path).collect();
     volume.wal.adopt(leftover).map_err(|error| io(&error))?;
     Ok(recovered)
+}
+
+/// Makes durable what will be replayed: a group that only the page cache holds must not be lost
+/// after files were changed for its sake.
+fn settle<D: Disk>(disk: &D, files: &[WalFile], groups: &[Found]) -> Result<(), DiskError> {
+    let mut last = None;
+    for group in groups {
+        if last.replace(group.file) == Some(group.file) {
+            continue;
+        }
+        let path = &files[group.file].path;
+        let file = disk
+            .open(path, &ottla_env::OpenOptions::read_write())
+            .map_err(DiskError::at("open", path))?;
+        file.sync_data().map_err(DiskError::at("sync", path))?;
+        if let Some(folder) = path.parent() {
+            disk.sync_dir(folder).map_err(DiskError::at("sync", folder))?;
+        }
+    }
+    Ok(())
 }
 
 struct Replay<'a, E: Env> {

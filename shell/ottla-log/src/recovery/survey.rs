@@ -59,6 +59,7 @@ pub(crate) fn survey<D: Disk>(
     let session = Session { directory, epoch: epoch.epoch };
     let from_lsn = checkpoint.header.wal_start_lsn.max(epoch.start_lsn);
     let mut excuses = BTreeMap::new();
+    let mut chain_end = from_lsn;
     for (index, file) in survey.files.iter().enumerate() {
         let next = survey.files.get(index + 1);
         if next.is_some_and(|next| next.start_lsn <= from_lsn) {
@@ -68,7 +69,11 @@ pub(crate) fn survey<D: Disk>(
         let least = survey.groups.last().map_or(0, |last: &Found| last.header.end_lsn());
         for found in groups(&session, &bytes, index, least) {
             if found.header.end_lsn() > from_lsn {
-                note_excuses(&mut excuses, &found, &bytes);
+                // What lies beyond a hole was not durable, so no file was changed for it.
+                if found.header.start_lsn <= chain_end {
+                    note_excuses(&mut excuses, &found, &bytes);
+                    chain_end = found.header.end_lsn();
+                }
                 survey.groups.push(found);
             }
         }

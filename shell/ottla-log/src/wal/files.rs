@@ -41,6 +41,8 @@ pub(crate) struct WalFiles<D: Disk> {
     current: Option<Current<D::File>>,
     /// Full ones, oldest first: (first position, path).
     full: VecDeque<(u64, PathBuf)>,
+    /// Full ones that were written but never synced (`flush=none`).
+    unsynced: Vec<(D::File, PathBuf)>,
     free: Vec<PathBuf>,
     scratch: AlignedBuffer,
 }
@@ -62,6 +64,7 @@ impl<D: Disk> WalFiles<D> {
             file_bytes,
             current: None,
             full: VecDeque::new(),
+            unsynced: Vec::new(),
             free: Vec::new(),
             scratch: AlignedBuffer::zeroed(PAGE_BYTES),
         }
@@ -121,7 +124,10 @@ impl<D: Disk> WalFiles<D> {
     }
 
     /// Makes what was written durable: for `flush=none`, where writes alone do not.
-    pub(crate) fn sync(&self) -> Result<(), DiskError> {
+    pub(crate) fn sync(&mut self) -> Result<(), DiskError> {
+        for (file, path) in self.unsynced.drain(..) {
+            file.sync_data().map_err(DiskError::at("sync", &path))?;
+        }
         match &self.current {
             Some(current) => current.file.sync_data().map_err(DiskError::at("sync", &current.path)),
             None => Ok(()),
@@ -154,6 +160,9 @@ impl<D: Disk> WalFiles<D> {
             return Ok(());
         }
         if let Some(full) = self.current.take() {
+            if self.flush == FlushMode::None {
+                self.unsynced.push((full.file, full.path.clone()));
+            }
             self.full.push_back((full.start_lsn, full.path));
         }
         let path = self.folder.join(file_name(start_lsn));

@@ -1,5 +1,7 @@
 //! Black-box tests of a data directory.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::disallowed_types)]
+
 mod basic;
 mod crash;
 mod world;
