@@ -8,7 +8,7 @@ use crate::group::hard::Hard;
 use crate::group::soft::LiveGroups;
 
 /// The only kind of group here.
-const CLASSIC: &str = "Classic";
+const CLASSIC: &str = "classic";
 
 pub(crate) fn list(
     groups: &LiveGroups,

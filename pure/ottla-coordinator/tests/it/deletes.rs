@@ -138,9 +138,9 @@ fn groups_are_listed_by_state_and_type() {
     let mut other = commit_request("", -1, 1);
     other.group_id = Str::from("simple");
     commit(&mut world, 8, other);
-    assert_eq!(list(&mut world, &[], &[]), ["simple  Empty Classic", "g consumer Stable Classic"]);
-    assert_eq!(list(&mut world, &["stable"], &["CLASSIC"]), ["g consumer Stable Classic"]);
-    assert_eq!(list(&mut world, &["Empty"], &[]), ["simple  Empty Classic"]);
+    assert_eq!(list(&mut world, &[], &[]), ["simple  Empty classic", "g consumer Stable classic"]);
+    assert_eq!(list(&mut world, &["stable"], &["CLASSIC"]), ["g consumer Stable classic"]);
+    assert_eq!(list(&mut world, &["Empty"], &[]), ["simple  Empty classic"]);
     assert_eq!(list(&mut world, &["nonsense"], &[]), [""; 0]);
     assert_eq!(list(&mut world, &[], &["consumer"]), [""; 0]);
     world.join(3, join_request(&ids[0], None));

@@ -47,7 +47,8 @@ pub(crate) async fn handle<E: Env>(
 }
 
 fn failed(member_id: Str, error: ErrorCode) -> JoinGroupResponse {
-    JoinGroupResponse { member_id, error_code: error.code(), ..Default::default() }
+    let error_code = error.code();
+    JoinGroupResponse { member_id, error_code, protocol_name: None, ..Default::default() }
 }
 
 fn fit(mut response: JoinGroupResponse, version: i16) -> JoinGroupResponse {

@@ -66,6 +66,7 @@ pub(super) fn failed(member_id: Str, error: ErrorCode) -> Reply {
     Reply::JoinGroup(JoinGroupResponse {
         member_id,
         error_code: error.code(),
+        protocol_name: None,
         ..JoinGroupResponse::default()
     })
 }
