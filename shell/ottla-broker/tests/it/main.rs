@@ -1,0 +1,12 @@
+//! The broker from outside: real frames over sockets, on the operating system and in simulation.
+
+#![allow(clippy::unwrap_used)]
+
+#[macro_use]
+mod world;
+
+mod bad_input;
+mod fetch;
+mod limits;
+mod produce;
+mod start;

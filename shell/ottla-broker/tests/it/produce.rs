@@ -1,0 +1,180 @@
+//! Produce: what is written, what is refused, and in which order it is answered.
+
+use bytes::{Bytes, BytesMut};
+use ottla_env::Env;
+use ottla_protocol::messages::{InitProducerIdRequest, ProduceRequest};
+use ottla_protocol::records::{BatchOptions, Compression};
+use ottla_protocol::{ErrorCode, Str};
+
+use crate::fetch::fetch_all;
+use crate::world::{Place, batch, produce_request};
+
+fn plain(values: &[&str]) -> Bytes {
+    batch(BatchOptions::default(), values)
+}
+
+async fn every_version<E: Env>(place: Place<E>) {
+    let node = place.start(&[]).await;
+    node.create_topic("t", &[]).await;
+    let mut client = node.connect().await;
+    for (at, version) in (3..=12).enumerate() {
+        let answer = client.produce(version, "t", plain(&["x", "y"])).await;
+        assert_eq!((answer.error_code, answer.base_offset), (0, 2 * at as i64), "v{version}");
+    }
+    let unknown = client.produce(9, "none", plain(&["x"])).await;
+    assert_eq!(unknown.error_code, ErrorCode::UnknownTopicOrPartition.code());
+    assert_eq!(unknown.base_offset, -1);
+    let mut request = produce_request("t", plain(&["x"]));
+    request.topic_data[0].partition_data[0].index = 5;
+    let unknown = client.call(9, &request).await;
+    let error = unknown.responses[0].partition_responses[0].error_code;
+    assert_eq!(error, ErrorCode::UnknownTopicOrPartition.code());
+    let request = ProduceRequest { acks: 2, ..produce_request("t", plain(&["x"])) };
+    let refused = client.call(9, &request).await;
+    let error = refused.responses[0].partition_responses[0].error_code;
+    assert_eq!(error, ErrorCode::InvalidRequiredAcks.code());
+    node.broker.shutdown().await;
+}
+
+#[test]
+fn every_version_appends() {
+    everywhere!(every_version);
+}
+
+async fn bad_batches<E: Env>(place: Place<E>) {
+    let node = place.start(&[]).await;
+    node.create_topic("t", &[("max.message.bytes", "300")]).await;
+    let good = plain(&["one", "two"]);
+    let damaged = |at: usize, value: u8| {
+        let mut bytes = BytesMut::from(&good[..]);
+        bytes[at] ^= value;
+        bytes.freeze()
+    };
+    let doubled = Bytes::from([&good[..], &good[..]].concat());
+    let long = "x".repeat(400);
+    let cases = [
+        ("CRC", damaged(good.len() - 1, 1), ErrorCode::CorruptMessage),
+        ("record count", recounted(&good, 7), ErrorCode::InvalidRecord),
+        ("magic 1", damaged(16, 3), ErrorCode::InvalidRecord),
+        ("magic 7", damaged(16, 5), ErrorCode::CorruptMessage),
+        ("empty", Bytes::new(), ErrorCode::InvalidRecord),
+        ("truncated", good.slice(..good.len() - 1), ErrorCode::InvalidRecord),
+        ("two batches", doubled, ErrorCode::InvalidRecord),
+        ("length 3", with_length(&good, 3), ErrorCode::CorruptMessage),
+        ("length -1", with_length(&good, -1), ErrorCode::CorruptMessage),
+        ("too large", plain(&[&long]), ErrorCode::MessageTooLarge),
+    ];
+    let mut client = node.connect().await;
+    for (what, records, error) in cases {
+        let answer = client.produce(9, "t", records).await;
+        let code = ErrorCode::from_code(answer.error_code);
+        assert_eq!(code, Some(error), "{what}: {:?}", answer.error_message);
+        assert_eq!(answer.base_offset, -1, "{what}");
+    }
+    let zstd = BatchOptions { compression: Compression::Zstd, ..BatchOptions::default() };
+    let answer = client.produce(6, "t", batch(zstd, &["x"])).await;
+    assert_eq!(answer.error_code, ErrorCode::UnsupportedCompressionType.code());
+    assert_eq!(client.produce(9, "t", good).await.base_offset, 0, "nothing bad was appended");
+    node.broker.shutdown().await;
+}
+
+/// The batch with another record count, and a CRC that fits it.
+fn recounted(batch: &Bytes, count: i32) -> Bytes {
+    let mut bytes = BytesMut::from(&batch[..]);
+    bytes[57..61].copy_from_slice(&count.to_be_bytes());
+    let crc = ottla_protocol::records::crc32c(&bytes[21..]);
+    bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+    bytes.freeze()
+}
+
+fn with_length(batch: &Bytes, length: i32) -> Bytes {
+    let mut bytes = BytesMut::from(&batch[..]);
+    bytes[8..12].copy_from_slice(&length.to_be_bytes());
+    bytes.freeze()
+}
+
+#[test]
+fn bad_batches_are_refused_by_name() {
+    everywhere!(bad_batches);
+}
+
+async fn unanswered<E: Env>(place: Place<E>) {
+    let node = place.start(&[]).await;
+    node.create_topic("t", &[]).await;
+    let mut client = node.connect().await;
+    let silent = |records| ProduceRequest { acks: 0, ..produce_request("t", records) };
+    client.post(9, &silent(plain(&["a"]))).await;
+    client.post(9, &silent(plain(&["b"]))).await;
+    let answer = client.produce(9, "t", plain(&["c"])).await;
+    assert_eq!(answer.base_offset, 2, "the silent ones came first, and got no answer");
+    client.post(9, &silent(Bytes::from_static(b"nonsense"))).await;
+    assert!(client.is_closed().await, "the only way to say that it failed");
+    assert_eq!(fetch_all(&node, "t").await, ["a", "b", "c"]);
+    node.broker.shutdown().await;
+}
+
+#[test]
+fn acks_0_is_not_answered() {
+    everywhere!(unanswered);
+}
+
+async fn in_flight<E: Env>(place: Place<E>) {
+    let node = place.start(&[]).await;
+    node.create_topic("t", &[]).await;
+    let mut client = node.connect().await;
+    let mut posted = Vec::new();
+    for at in 0..600 {
+        let acks = if at % 2 == 0 { -1 } else { 1 };
+        let request = ProduceRequest { acks, ..produce_request("t", plain(&["v"])) };
+        posted.push(client.post(9, &request).await);
+    }
+    for (at, correlation_id) in posted.into_iter().enumerate() {
+        let answer = client.answer::<ProduceRequest>(9, correlation_id).await;
+        let partition = &answer.responses[0].partition_responses[0];
+        assert_eq!((partition.error_code, partition.base_offset), (0, at as i64));
+    }
+    node.broker.shutdown().await;
+}
+
+#[test]
+fn many_requests_of_one_connection_share_the_disk() {
+    everywhere!(in_flight);
+}
+
+async fn idempotent<E: Env>(place: Place<E>) {
+    let node = place.start(&[]).await;
+    node.create_topic("t", &[]).await;
+    let mut client = node.connect().await;
+    let anonymous = InitProducerIdRequest { transactional_id: None, ..Default::default() };
+    let producer = client.call(4, &anonymous).await;
+    assert_eq!((producer.error_code, producer.producer_epoch), (0, 0));
+    let other = client.call(4, &anonymous).await;
+    assert_ne!(producer.producer_id, other.producer_id);
+    let batch_at = |base_sequence| {
+        let options = BatchOptions {
+            producer_id: producer.producer_id,
+            producer_epoch: 0,
+            base_sequence,
+            ..BatchOptions::default()
+        };
+        batch(options, &["x", "y"])
+    };
+    assert_eq!(client.produce(9, "t", batch_at(0)).await.base_offset, 0);
+    assert_eq!(client.produce(9, "t", batch_at(2)).await.base_offset, 2);
+    let again = client.produce(9, "t", batch_at(0)).await;
+    assert_eq!((again.error_code, again.base_offset), (0, 0), "a duplicate has its first offset");
+    let gap = client.produce(9, "t", batch_at(8)).await;
+    assert_eq!(gap.error_code, ErrorCode::OutOfOrderSequenceNumber.code());
+    let named = InitProducerIdRequest {
+        transactional_id: Some(Str::from_static("txn")),
+        ..InitProducerIdRequest::default()
+    };
+    assert_eq!(client.call(4, &named).await.error_code, ErrorCode::UnsupportedVersion.code());
+    assert_eq!(fetch_all(&node, "t").await, ["x", "y", "x", "y"]);
+    node.broker.shutdown().await;
+}
+
+#[test]
+fn idempotent_producers_are_numbered_and_deduplicated() {
+    everywhere!(idempotent);
+}
