@@ -130,13 +130,18 @@ async fn look_up<E: Env>(
     found.map(|found| found.unwrap_or(NOWHERE)).map_err(|error| error.kafka_code())
 }
 
-/// The leader epoch that an offset was, or will be, written in.
+/// The leader epoch that an offset was written in: the lowest whose end lies beyond it.
 fn epoch_of<E: Env>(partition: &Partition<E>, offset: i64) -> Option<i32> {
-    let current = partition.leader_epoch();
-    (0..=current).find(|epoch| {
-        let (found, end) = partition.log.end_offset_for_epoch(*epoch);
-        found == *epoch && end > offset
-    })
+    let (mut low, mut high) = (0, partition.leader_epoch());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match partition.log.end_offset_for_epoch(middle) {
+            (_, end) if end > offset => high = middle,
+            _ => low = middle + 1,
+        }
+    }
+    let (found, end) = partition.log.end_offset_for_epoch(high);
+    (found >= 0 && end > offset).then_some(found)
 }
 
 fn answered(
@@ -148,14 +153,18 @@ fn answered(
         Ok(found) => (found, None),
         Err(error) => (NOWHERE, Some(error)),
     };
-    let old_style = version == 0 && found.offset != NONE;
-    ListOffsetsPartitionResponse {
+    let mut answered = ListOffsetsPartitionResponse {
         partition_index,
         error_code: error.map_or(0, ErrorCode::code),
-        old_style_offsets: if old_style { vec![found.offset] } else { Vec::new() },
-        timestamp: found.timestamp,
-        offset: found.offset,
-        leader_epoch: found.leader_epoch,
-        ..Default::default()
+        ..ListOffsetsPartitionResponse::default()
+    };
+    match version {
+        0 if found.offset == NONE => {}
+        0 => answered.old_style_offsets.push(found.offset),
+        _ => (answered.timestamp, answered.offset) = (found.timestamp, found.offset),
     }
+    if version >= 4 {
+        answered.leader_epoch = found.leader_epoch;
+    }
+    answered
 }

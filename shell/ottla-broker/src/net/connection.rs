@@ -83,6 +83,8 @@ pub(crate) struct Connection<E: Env> {
     /// Appended and not yet durable, in order.
     unacknowledged: VecDeque<Unacknowledged>,
     active_at: MonoTime,
+    /// When the deadlines were last looked at.
+    checked_at: MonoTime,
     /// One timer for all deadlines: never later than the earliest of them.
     alarm: E::Sleep,
     alarm_at: MonoTime,
@@ -108,6 +110,7 @@ impl<E: Env> Connection<E> {
             phase,
             unacknowledged,
             active_at: now,
+            checked_at: now,
             alarm,
             alarm_at,
         }

@@ -146,10 +146,8 @@ async fn api_versions_of_tomorrow<E: Env>(place: Place<E>) {
     assert_eq!(ranges, [(18, 0, 5)]);
     // The same connection goes on with what it has learnt.
     assert_eq!(client.call(0, &ApiVersionsRequest::default()).await.error_code, 0);
-    let nameless = ApiVersionsRequest {
-        client_software_name: Str::from_static("a b"),
-        ..api_versions()
-    };
+    let nameless =
+        ApiVersionsRequest { client_software_name: Str::from_static("a b"), ..api_versions() };
     let refused = client.call(3, &nameless).await;
     assert_eq!(refused.error_code, ErrorCode::InvalidRequest.code());
     let misled = ApiVersionsRequest { node_id: 999, cluster_id: None, ..api_versions() };

@@ -238,11 +238,7 @@ async fn session<E: Env>(place: Place<E>) {
         partitions: vec![0],
         ..ForgottenTopic::default()
     };
-    let last = FetchRequest {
-        session_epoch: 3,
-        forgotten_topics_data: vec![forgotten],
-        ..silent
-    };
+    let last = FetchRequest { session_epoch: 3, forgotten_topics_data: vec![forgotten], ..silent };
     let emptied = client.call(12, &last).await;
     assert_eq!((emptied.error_code, emptied.responses.len()), (0, 0));
     node.broker.shutdown().await;

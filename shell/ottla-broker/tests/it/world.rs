@@ -66,10 +66,7 @@ pub(crate) fn on_sim<F: Future<Output = ()>>(scenario: impl FnOnce(Place<SimEnv>
 
 impl<E: Env> Place<E> {
     /// Starts a node with these settings beside the usual ones.
-    pub(crate) async fn try_start(
-        &self,
-        settings: &[(&str, &str)],
-    ) -> Result<Node<E>, StartError> {
+    pub(crate) async fn try_start(&self, settings: &[(&str, &str)]) -> Result<Node<E>, StartError> {
         let usual = [
             ("listeners".to_owned(), format!("PLAINTEXT://{}:0", self.ip)),
             ("log.dirs".to_owned(), self.folder.display().to_string()),

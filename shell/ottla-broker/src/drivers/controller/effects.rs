@@ -10,7 +10,7 @@ use ottla_protocol::Uuid;
 
 use super::ControllerDriver;
 use super::log_config::log_config;
-use crate::log::{LogConfig, LogError, TopicPartition};
+use crate::log::{LogConfig, LogError};
 
 /// What a batch of records asks of this node, each thing once.
 #[derive(Debug, Default, PartialEq)]

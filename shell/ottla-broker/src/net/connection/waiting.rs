@@ -118,7 +118,7 @@ impl<E: Env> Connection<E> {
     fn next_deadline(&self) -> MonoTime {
         let mut next = self.active_at + self.limits.idle;
         if self.socket.is_mid_frame() {
-            next = next.min(self.active_at + STALL_MAX);
+            next = next.min(self.active_at.max(self.checked_at) + STALL_MAX);
         }
         match self.unacknowledged.front() {
             Some(oldest) => next.min(oldest.deadline),
@@ -139,12 +139,10 @@ impl<E: Env> Connection<E> {
         if stalled && self.socket.starves_others() {
             return Err(End::Stalled);
         }
-        let mut next = self.next_deadline();
-        if next <= now {
-            next = now + STALL_MAX;
-        }
-        self.alarm_at = next;
-        self.alarm = self.rooms.env.sleep_until(next);
+        self.checked_at = now;
+        self.alarm_at = self.next_deadline();
+        assert!(self.alarm_at > now, "what is overdue has been dealt with");
+        self.alarm = self.rooms.env.sleep_until(self.alarm_at);
         Ok(())
     }
 }
