@@ -141,6 +141,10 @@ impl Segment {
         }
         let mut walk = HeaderWalk::new(source, from);
         while let Some((position, header)) = walk.next_batch()? {
+            if header.base_offset < segment.next_offset {
+                let what = format!("offset {} is repeated", header.base_offset);
+                return Ok(Err(Corruption::new(position, what)));
+            }
             // The batch at the last entry is in the indexes already.
             if position == from { segment.note(&header) } else { segment.append(&header, config) }
         }

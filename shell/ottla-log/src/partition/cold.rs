@@ -11,11 +11,11 @@ use smallvec::smallvec;
 
 use super::Partition;
 use crate::checkpoint::SegmentRecord;
-use crate::error::DiskError;
+use crate::error::{Corruption, DiskError};
 use crate::fault::ReadError;
 use crate::index::{FileView, OffsetIndex};
 use crate::options::{ReadOptions, Slices};
-use crate::segment::{BatchRun, IndexFiles, Segment, read_batches, recover};
+use crate::segment::{BatchRun, IndexFiles, Segment, read_batches, recover, scan};
 
 /// A read that has to wait for the disk.
 pub struct ColdRead<E: Env> {
@@ -111,7 +111,11 @@ impl<E: Env> Partition<E> {
             // The index may be what is wrong: the log itself is the truth.
             run = checked(read(0));
         }
-        match run {
+        if run.as_ref().is_ok_and(|run| run.as_ref().is_none_or(|run| run.has_gap(from))) {
+            // A hole is what truncation and compaction leave, and what a damaged header looks like.
+            verify(&source, view).map_err(|error| self.damaged(&path, &error))?;
+        }
+        match run.map(|run| run.map(|run| run.batches)) {
             Ok(Some(run)) => {
                 let next_offset = if run.bytes.is_empty() { from } else { run.next_offset };
                 let bytes = run.bytes.len();
@@ -205,17 +209,52 @@ impl<E: Env> Partition<E> {
 /// Largest index file that is read whole.
 const INDEX_BYTES_MAX: u64 = 64 << 20;
 
-/// A run whose batches' checksums hold.
-fn checked(run: io::Result<Option<BatchRun>>) -> io::Result<Option<BatchRun>> {
+/// Batches whose checksums hold.
+struct Checked {
+    batches: BatchRun,
+    first_offset: Option<i64>,
+    /// Each begins where the one before ends.
+    contiguous: bool,
+}
+
+impl Checked {
+    /// Whether offsets from `from` on are missing.
+    fn has_gap(&self, from: i64) -> bool {
+        !self.contiguous || self.first_offset.is_some_and(|first| first > from)
+    }
+}
+
+fn checked(run: io::Result<Option<BatchRun>>) -> io::Result<Option<Checked>> {
     let Some(run) = run? else { return Ok(None) };
     let invalid = |error: ottla_protocol::records::BatchError| {
         io::Error::new(io::ErrorKind::InvalidData, error.to_string())
     };
+    let (mut first_offset, mut next, mut contiguous) = (None, None, true);
     for batch in batches(&run.bytes) {
-        let (_, bytes): (_, Bytes) = batch.map_err(invalid)?;
+        let (header, bytes): (_, Bytes) = batch.map_err(invalid)?;
         verify_crc(&bytes).map_err(invalid)?;
+        first_offset = first_offset.or(Some(header.base_offset));
+        contiguous &= next.is_none_or(|next| next == header.base_offset);
+        next = Some(header.next_offset());
     }
-    Ok(Some(run))
+    Ok(Some(Checked { batches: run, first_offset, contiguous }))
+}
+
+/// Reads a whole segment: every checksum, and offsets that rise within it.
+fn verify<F: ottla_env::File>(source: &FileView<'_, F>, view: &View) -> io::Result<()> {
+    let mut next = view.record.base_offset;
+    let damage = scan(source, 0, |position, header, _| {
+        if header.base_offset < next || header.next_offset() > view.end {
+            let what = format!("offset {} where {next} or more is due", header.base_offset);
+            return Err(Corruption::new(position, what));
+        }
+        next = header.next_offset();
+        Ok(())
+    })?;
+    match damage {
+        None => Ok(()),
+        Some(damage) => Err(io::Error::new(io::ErrorKind::InvalidData, damage.to_string())),
+    }
 }
 
 fn failed(error: &DiskError) -> ReadError {
