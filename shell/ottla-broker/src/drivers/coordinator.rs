@@ -46,13 +46,16 @@ pub(crate) struct CoordinatorDriver<E: Env> {
     controller: Arc<ControllerDriver<E>>,
     config: ConfigCell,
     /// Each is read when it is first needed. A topic made again has other shards.
-    shards: Mutex<HashMap<(Uuid, i32), Arc<Shard<E>>>>,
+    shards: Mutex<Shards<E>>,
     /// Wakes the timer's task: there is a deadline before the one it sleeps until.
     timer: Notify,
     /// What the timer's task sleeps until, in monotonic milliseconds.
     sleeps_until: AtomicI64,
     stopped: watch::Sender<bool>,
 }
+
+/// By topic id and partition.
+type Shards<E> = HashMap<(Uuid, i32), Arc<Shard<E>>>;
 
 /// A shard, once it has been read; or why it cannot be served, which does not change by itself.
 type Shard<E> = OnceCell<Result<Arc<Room<E>>, ErrorCode>>;

@@ -39,6 +39,8 @@ struct State {
 struct Settled {
     lsn: u64,
     answers: Vec<(oneshot::Sender<Answer>, Reply)>,
+    /// No one but the caller waits for any of them.
+    only_own: bool,
 }
 
 impl<E: Env> Room<E> {
@@ -88,14 +90,17 @@ impl<E: Env> Room<E> {
         if may_append(&command) {
             data_dir.room().await;
         }
-        // No await from here on: others' answers are given even if the caller goes away.
-        let Settled { lsn, answers } = self.decide(env, command, asked);
+        let Settled { lsn, answers, only_own } = self.decide(env, command, asked);
         if answers.is_empty() {
             return;
         }
         if data_dir.durable() >= lsn && data_dir.failed().is_none() {
             return give(answers, true);
         }
+        if only_own {
+            return give(answers, data_dir.wait_durable(lsn).await.is_ok());
+        }
+        // Others wait too: they are answered even if the caller goes away in the middle.
         let data_dir = data_dir.clone();
         let wait = async move { give(answers, data_dir.wait_durable(lsn).await.is_ok()) };
         env.spawn("group answers", wait);
@@ -108,6 +113,7 @@ impl<E: Env> Room<E> {
         command: Command,
         asked: Option<(Token, oneshot::Sender<Answer>)>,
     ) -> Settled {
+        let own = asked.as_ref().map(|(token, _)| *token);
         let mut state = self.state.lock();
         state.waiting.extend(asked);
         let now = now(env);
@@ -116,6 +122,7 @@ impl<E: Env> Room<E> {
         if let Err(error) = self.write(&mut state, now, &decision) {
             decision = revert(&mut state, now, decision, &error);
         }
+        let only_own = decision.completions.iter().all(|completion| Some(completion.token) == own);
         let answers = decision.completions.into_iter().filter_map(|completion| {
             let Completion { token, reply } = completion;
             Some((state.waiting.remove(&token)?, reply))
@@ -123,7 +130,7 @@ impl<E: Env> Room<E> {
         let answers = answers.collect();
         self.deadline.store(state.soft.deadline().unwrap_or(i64::MAX), Ordering::SeqCst);
         // An answer may rest on what an earlier command appended.
-        Settled { lsn: state.last_lsn, answers }
+        Settled { lsn: state.last_lsn, answers, only_own }
     }
 
     fn write(&self, state: &mut State, now: Now, decision: &Decision) -> Result<(), AppendError> {
@@ -146,7 +153,7 @@ impl<E: Env> Room<E> {
 /// is in the log.
 fn revert(state: &mut State, now: Now, decision: Decision, error: &AppendError) -> Decision {
     let code = append_error(error);
-    if *error != AppendError::Busy {
+    if !matches!(error, AppendError::Busy) {
         tracing::warn!(%error, "cannot write to the offsets topic");
     }
     let mut groups = decision.groups;
