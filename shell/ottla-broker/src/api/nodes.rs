@@ -28,12 +28,6 @@ pub(crate) fn live_nodes<E: Env>(
     image.live_brokers().filter_map(|broker| node(rooms, context, broker)).collect()
 }
 
-/// This node.
-pub(crate) fn this_node<E: Env>(rooms: &Rooms<E>, context: &RequestContext) -> Option<Node> {
-    let image = rooms.controller.image();
-    node(rooms, context, image.brokers.get(rooms.node.node_id)?)
-}
-
 /// A node, if it has the listener the client uses.
 pub(crate) fn node<E: Env>(
     rooms: &Rooms<E>,
