@@ -109,7 +109,9 @@ impl Describer<'_> {
             }
         };
         let wanted = |key: &Resolved| match &asked.configuration_keys {
+            // No names at all are taken as all names, as Kafka does.
             None => true,
+            Some(names) if names.is_empty() => true,
             Some(names) => names.iter().any(|name| *name == key.name),
         };
         Ok(resolved.into_iter().filter(wanted).map(|key| self.entry(key)).collect())

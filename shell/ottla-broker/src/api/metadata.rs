@@ -5,6 +5,7 @@
 //! versions with null. Topic ids since v10 (KIP-516), asked for by since v12; authorized operations
 //! on request (KIP-430); a top-level error since v13 (KIP-1102).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_env::Env;
@@ -53,7 +54,11 @@ pub(crate) async fn handle<E: Env>(
     let image = rooms.controller.image();
     let mut topics: Vec<MetadataResponseTopic> = match &asked {
         None => image.topics.iter().map(|topic| found(&image, topic)).collect(),
-        Some(asked) => asked.iter().map(|topic| look_up(&image, topic, &refusals)).collect(),
+        Some(asked) => {
+            let mut seen = BTreeSet::new();
+            let once = asked.iter().filter(|topic| seen.insert((&topic.name, topic.topic_id)));
+            once.map(|topic| look_up(&image, topic, &refusals)).collect()
+        }
     };
     if request.include_topic_authorized_operations {
         let known = topics.iter_mut().filter(|topic| topic.error_code == 0);
