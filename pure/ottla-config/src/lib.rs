@@ -54,16 +54,13 @@ pub use keys::log::LogConfig;
 pub use keys::node::NodeConfig;
 pub use keys::ottla::OttlaConfig;
 pub use keys::quorum::QuorumConfig;
-pub use keys::replication::ReplicationConfig;
 pub use keys::security::SecurityConfig;
 pub use keys::topic::TopicDefaults;
 pub use keys::topic_level::TopicConfig;
-pub use keys::transaction::TransactionConfig;
 pub use layers::Layers;
 pub use listener::{Advertised, Listener, SecurityProtocol};
 pub use setting::{Origin, Setting};
 pub use snapshot::{BrokerConfig, ConfigError, Remark, remarks};
 pub use value::{
-    ClassName, CleanupPolicy, CompressionType, ConfigValue, FlushMode, MigrationPolicy, Password,
-    RecordValidation, TimestampType,
+    ClassName, CleanupPolicy, CompressionType, ConfigValue, FlushMode, Password, TimestampType,
 };

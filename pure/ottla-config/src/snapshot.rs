@@ -14,11 +14,9 @@ use crate::keys::log::LogConfig;
 use crate::keys::node::NodeConfig;
 use crate::keys::ottla::OttlaConfig;
 use crate::keys::quorum::QuorumConfig;
-use crate::keys::replication::ReplicationConfig;
 use crate::keys::security::SecurityConfig;
 use crate::keys::topic::TopicDefaults;
 use crate::keys::topic_level::TopicConfig;
-use crate::keys::transaction::TransactionConfig;
 use crate::keys::{self, removed};
 use crate::layers::Layers;
 use crate::listener::{self, Listener, ListenerTexts};
@@ -39,9 +37,7 @@ pub struct BrokerConfig {
     pub listener: ListenerConfig,
     pub log: LogConfig,
     pub topic: TopicDefaults,
-    pub replication: ReplicationConfig,
     pub group: GroupCoordinatorConfig,
-    pub transaction: TransactionConfig,
     pub quorum: QuorumConfig,
     pub security: SecurityConfig,
     pub ottla: OttlaConfig,
@@ -175,9 +171,7 @@ fn read_groups(layers: Layers) -> Result<BrokerConfig, Vec<ConfigError>> {
                 listener: listener?,
                 log,
                 topic: TopicDefaults::read(&mut reader)?,
-                replication: ReplicationConfig::read(&mut reader)?,
                 group: GroupCoordinatorConfig::read(&mut reader)?,
-                transaction: TransactionConfig::read(&mut reader)?,
                 quorum: QuorumConfig::read(&mut reader)?,
                 security: SecurityConfig::read(&mut reader)?,
                 ottla: OttlaConfig::read(&mut reader)?,

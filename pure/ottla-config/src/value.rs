@@ -176,32 +176,12 @@ words! {
 }
 
 words! {
-    /// Which way a group with members may change its protocol.
-    MigrationPolicy {
-        Disabled = "disabled",
-        Downgrade = "downgrade",
-        Upgrade = "upgrade",
-        Bidirectional = "bidirectional",
-    }
-}
-
-words! {
     /// When an acknowledged record is safe.
     FlushMode {
         /// When it is on stable storage: survives a power cut.
         Wal = "wal",
         /// When the operating system has it: survives a killed process.
         None = "none",
-    }
-}
-
-words! {
-    /// How much of a produced batch is looked at.
-    RecordValidation {
-        /// The batch's header and checksum.
-        Header = "header",
-        /// Each record too.
-        Full = "full",
     }
 }
 

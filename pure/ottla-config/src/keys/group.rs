@@ -1,8 +1,9 @@
 //! Keys of the group coordinator and committed offsets.
 
 use crate::check::{Check, at_least};
-use crate::keys::reason::{GROUP_COMMIT, INLINE, MEMORY, OWN_THREADS};
-use crate::value::MigrationPolicy;
+use crate::keys::reason::{
+    GROUP_COMMIT, INLINE, MEMORY, NO_CONSUMER_GROUPS, NO_PEERS, OWN_THREADS, UNCOMPRESSED,
+};
 
 keys! {
     /// The group coordinator and committed offsets.
@@ -23,9 +24,6 @@ keys! {
         /// Least time between two assignments of a consumer group.
         consumer_assignment_interval_ms: i32 = "1000", at_least(0),
             "group.consumer.assignment.interval.ms", ClusterWide, Medium;
-        /// Server-side assignors of consumer groups; the first is the default.
-        consumer_assignors: Vec<String> = "uniform,range", Check::Any,
-            "group.consumer.assignors", ReadOnly, Medium;
         /// Heartbeat interval of consumer group members.
         consumer_heartbeat_interval_ms: i32 = "5000", at_least(1),
             "group.consumer.heartbeat.interval.ms", ReadOnly, Medium;
@@ -38,14 +36,6 @@ keys! {
         /// Largest session timeout a group may set.
         consumer_max_session_timeout_ms: i32 = "60000", at_least(1),
             "group.consumer.max.session.timeout.ms", ReadOnly, Medium;
-        /// Most members of a consumer group.
-        consumer_max_size: i32 = "2147483647", at_least(1), "group.consumer.max.size",
-            ReadOnly, Medium;
-        /// Which way a group may move between the classic and the consumer protocol while it has
-        /// members.
-        consumer_migration_policy: MigrationPolicy = "bidirectional",
-            Check::OneOfIgnoringCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]),
-            "group.consumer.migration.policy", ReadOnly, Medium;
         /// Smallest assignment interval a group may set.
         consumer_min_assignment_interval_ms: i32 = "0", at_least(0),
             "group.consumer.min.assignment.interval.ms", ReadOnly, Medium;
@@ -55,24 +45,11 @@ keys! {
         /// Smallest session timeout a group may set.
         consumer_min_session_timeout_ms: i32 = "45000", at_least(1),
             "group.consumer.min.session.timeout.ms", ReadOnly, Medium;
-        /// How often the topics of a subscribed pattern are looked up again.
-        consumer_regex_refresh_interval_ms: i32 = "600000", at_least(10_000),
-            "group.consumer.regex.refresh.interval.ms", ReadOnly, Medium internal;
         /// Session timeout of consumer group members.
         consumer_session_timeout_ms: i32 = "45000", at_least(1),
             "group.consumer.session.timeout.ms", ReadOnly, Medium;
-        /// Group protocols that are served.
-        coordinator_rebalance_protocols: Vec<String> = "classic,consumer,streams",
-            Check::ListOf(&["consumer", "classic", "share", "streams"]),
-            "group.coordinator.rebalance.protocols", ReadOnly, Medium;
         /// Longest metadata text of a committed offset.
         offset_metadata_max_bytes: i32 = "4096", Check::Any, "offset.metadata.max.bytes",
-            ReadOnly, High;
-        /// How long an offset commit may wait for the replicas.
-        offsets_commit_timeout_ms: i32 = "5000", at_least(1), "offsets.commit.timeout.ms",
-            ReadOnly, High;
-        /// Bytes read at a time when committed offsets are loaded.
-        offsets_load_buffer_size: i32 = "5242880", at_least(1), "offsets.load.buffer.size",
             ReadOnly, High;
         /// How often expired offsets are looked for.
         offsets_retention_check_interval_ms: i64 = "600000", at_least(1),
@@ -80,9 +57,6 @@ keys! {
         /// How long the offsets of an empty group are kept.
         offsets_retention_minutes: i32 = "10080", at_least(1), "offsets.retention.minutes",
             ReadOnly, High;
-        /// Codec of the offsets topic, by number.
-        offsets_topic_compression_codec: i32 = "0", Check::Any,
-            "offsets.topic.compression.codec", ReadOnly, High;
         /// Partitions of the offsets topic.
         offsets_topic_num_partitions: i32 = "50", at_least(1), "offsets.topic.num.partitions",
             ReadOnly, High;
@@ -99,6 +73,20 @@ keys! {
         /// Whether consumer assignments are computed on another thread.
         Boolean "group.consumer.assignor.offload.enable" = "true", Check::Any,
             ClusterWide, Medium internal => INLINE;
+        /// Server-side assignors of consumer groups; the first is the default.
+        List "group.consumer.assignors" = "uniform,range", Check::Any,
+            ReadOnly, Medium => NO_CONSUMER_GROUPS;
+        /// Most members of a consumer group.
+        Int "group.consumer.max.size" = "2147483647", at_least(1),
+            ReadOnly, Medium => NO_CONSUMER_GROUPS;
+        /// Which way a group may move between the classic and the consumer protocol while it has
+        /// members.
+        String "group.consumer.migration.policy" = "bidirectional",
+            Check::OneOfIgnoringCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]),
+            ReadOnly, Medium => NO_CONSUMER_GROUPS;
+        /// How often the topics of a subscribed pattern are looked up again.
+        Int "group.consumer.regex.refresh.interval.ms" = "600000", at_least(10_000),
+            ReadOnly, Medium internal => NO_CONSUMER_GROUPS;
         /// How long the coordinator collects writes; -1 adapts.
         Int "group.coordinator.append.linger.ms" = "-1", at_least(-1),
             ReadOnly, Medium => GROUP_COMMIT;
@@ -108,7 +96,17 @@ keys! {
         /// Largest write buffer the coordinator keeps.
         Int "group.coordinator.cached.buffer.max.bytes" = "1048588", at_least(524_288),
             ClusterWide, Medium => MEMORY;
+        /// Group protocols that are served.
+        List "group.coordinator.rebalance.protocols" = "classic,consumer,streams",
+            Check::ListOf(&["consumer", "classic", "share", "streams"]),
+            ReadOnly, Medium => NO_CONSUMER_GROUPS;
         /// Threads that run the coordinator.
         Int "group.coordinator.threads" = "4", at_least(1), ReadOnly, High => OWN_THREADS;
+        /// How long an offset commit may wait for the replicas.
+        Int "offsets.commit.timeout.ms" = "5000", at_least(1), ReadOnly, High => NO_PEERS;
+        /// Bytes read at a time when committed offsets are loaded.
+        Int "offsets.load.buffer.size" = "5242880", at_least(1), ReadOnly, High => MEMORY;
+        /// Codec of the offsets topic, by number.
+        Int "offsets.topic.compression.codec" = "0", Check::Any, ReadOnly, High => UNCOMPRESSED;
     }
 }

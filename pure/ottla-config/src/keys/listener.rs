@@ -1,7 +1,9 @@
 //! Keys of where a node listens and what it tells clients; limits of connections and requests.
 
 use crate::check::{Check, at_least};
-use crate::keys::reason::{MEMORY, NO_AUTHORIZER, NO_PEERS, NO_QUOTAS};
+use crate::keys::reason::{
+    CLIENT_LIMIT, MEMORY, NO_AUTHORIZER, NO_PEERS, NO_QUOTAS, NO_SECURITY, OPERATING_SYSTEM,
+};
 
 keys! {
     /// Where a node listens and what it tells clients; limits of connections and requests.
@@ -38,28 +40,9 @@ keys! {
         /// Exceptions to max.connections.per.ip, as host:count separated by commas.
         max_connections_per_ip_overrides: String = "", Check::Any,
             "max.connections.per.ip.overrides", ClusterWide, Medium;
-        /// How long the answer to a failed authentication is held back.
-        connection_failed_authentication_delay_ms: i32 = "100", at_least(0),
-            "connection.failed.authentication.delay.ms", ReadOnly, Low;
-        /// Most requests of one connection in work before reading from it pauses.
-        queued_max_requests: i32 = "500", at_least(1), "queued.max.requests", ReadOnly, High;
-        /// How long a request between nodes may take.
-        request_timeout_ms: i32 = "30000", Check::Any, "request.timeout.ms", ReadOnly, High;
-        /// Length of the queue of connections not yet accepted.
-        socket_listen_backlog_size: i32 = "50", at_least(1), "socket.listen.backlog.size",
-            ReadOnly, Medium;
-        /// Size of a socket's receive buffer; -1 leaves it to the operating system.
-        socket_receive_buffer_bytes: i32 = "102400", Check::Any, "socket.receive.buffer.bytes",
-            ReadOnly, High;
-        /// Size of a socket's send buffer; -1 leaves it to the operating system.
-        socket_send_buffer_bytes: i32 = "102400", Check::Any, "socket.send.buffer.bytes",
-            ReadOnly, High;
         /// Largest request this node reads.
         socket_request_max_bytes: i32 = "104857600", at_least(1), "socket.request.max.bytes",
             ReadOnly, High;
-        /// Most partitions answered in one DescribeTopicPartitions.
-        max_request_partition_size_limit: i32 = "2000", at_least(1),
-            "max.request.partition.size.limit", ReadOnly, Medium;
         /// Most bytes one fetch answers with, whatever the client asks for.
         fetch_max_bytes: i32 = "57671680", at_least(1024), "fetch.max.bytes", ReadOnly, Medium;
         /// Most incremental fetch sessions kept.
@@ -74,13 +57,30 @@ keys! {
         /// Most new connections in a second.
         Int "max.connection.creation.rate" = "2147483647", at_least(0),
             ClusterWide, Medium => NO_QUOTAS;
+        /// How long the answer to a failed authentication is held back.
+        Int "connection.failed.authentication.delay.ms" = "100", at_least(0),
+            ReadOnly, Low => NO_SECURITY;
+        /// Most requests of one connection in work before reading from it pauses.
+        Int "queued.max.requests" = "500", at_least(1), ReadOnly, High => MEMORY;
         /// Most bytes of requests waiting to be served.
         Long "queued.max.request.bytes" = "-1", Check::Any, ReadOnly, Medium => MEMORY;
+        /// How long a request between nodes may take.
+        Int "request.timeout.ms" = "30000", Check::Any, ReadOnly, High => NO_PEERS;
+        /// Length of the queue of connections not yet accepted.
+        Int "socket.listen.backlog.size" = "50", at_least(1), ReadOnly, Medium => OPERATING_SYSTEM;
+        /// Size of a socket's receive buffer; -1 leaves it to the operating system.
+        Int "socket.receive.buffer.bytes" = "102400", Check::Any,
+            ReadOnly, High => OPERATING_SYSTEM;
+        /// Size of a socket's send buffer; -1 leaves it to the operating system.
+        Int "socket.send.buffer.bytes" = "102400", Check::Any, ReadOnly, High => OPERATING_SYSTEM;
         /// Longest wait for a connection to another node, after back-off.
         Long "socket.connection.setup.timeout.max.ms" = "30000", Check::Any,
             ReadOnly, Medium => NO_PEERS;
         /// Wait for a connection to another node.
         Long "socket.connection.setup.timeout.ms" = "10000", Check::Any,
             ReadOnly, Medium => NO_PEERS;
+        /// Most partitions answered in one DescribeTopicPartitions.
+        Int "max.request.partition.size.limit" = "2000", at_least(1),
+            ReadOnly, Medium => CLIENT_LIMIT;
     }
 }

@@ -1,7 +1,9 @@
 //! Keys of where the log lives and how it grows, ages and is cleaned.
 
 use crate::check::{Check, at_least};
-use crate::keys::reason::{CHECKPOINT, CLEANER, DUE_TIMES, NO_PEERS, NO_TIERS, ONE_DIR, RECOVERY};
+use crate::keys::reason::{
+    CHECKPOINT, DUE_TIMES, NO_COMPACTION, NO_PEERS, NO_TIERS, ONE_DIR, RECOVERY,
+};
 use crate::keys::synonym::{FLUSH_INTERVAL, RETENTION, ROLL, ROLL_JITTER};
 
 keys! {
@@ -15,17 +17,6 @@ keys! {
         /// How often the log looks for segments that retention allows to delete.
         retention_check_interval_ms: i64 = "300000", at_least(1),
             "log.retention.check.interval.ms", ReadOnly, Medium;
-        /// Whether compaction runs. Kafka has deprecated turning it off.
-        cleaner_enable: bool = "true", Check::Any, "log.cleaner.enable", ReadOnly, Medium;
-        /// How long compaction sleeps when there is nothing to do.
-        cleaner_backoff_ms: i64 = "15000", at_least(0), "log.cleaner.backoff.ms",
-            ClusterWide, Medium;
-        /// Memory compaction may use for its map of keys.
-        cleaner_dedupe_buffer_size: i64 = "134217728", Check::Any,
-            "log.cleaner.dedupe.buffer.size", ClusterWide, Medium;
-        /// Most bytes a second compaction reads and writes.
-        cleaner_io_max_bytes_per_second: f64 = "1.7976931348623157E308", Check::Any,
-            "log.cleaner.io.max.bytes.per.second", ClusterWide, Medium;
         /// How long the state of an idle producer is kept.
         producer_id_expiration_ms: i32 = "86400000", at_least(1), "producer.id.expiration.ms",
             ClusterWide, Low;
@@ -61,16 +52,6 @@ keys! {
         /// What happens to old segments: delete, compact, or both.
         List "log.cleanup.policy" = "delete", Check::ListOf(&["compact", "delete"]),
             ClusterWide, Medium;
-        /// How long a tombstone stays in a compacted topic.
-        Long "log.cleaner.delete.retention.ms" = "86400000", at_least(0), ClusterWide, Medium;
-        /// Age a record must reach before compaction may touch it.
-        Long "log.cleaner.min.compaction.lag.ms" = "0", at_least(0), ClusterWide, Medium;
-        /// Age at which a record must have been seen by compaction.
-        Long "log.cleaner.max.compaction.lag.ms" = "9223372036854775807", at_least(1),
-            ClusterWide, Medium;
-        /// Share of a log that must be uncleaned before compaction starts.
-        Double "log.cleaner.min.cleanable.ratio" = "0.5", Check::DoubleBetween(0.0, 1.0),
-            ClusterWide, Medium;
         /// Whether a record's time is the producer's or the log's.
         String "log.message.timestamp.type" = "CreateTime",
             Check::OneOf(&["CreateTime", "LogAppendTime"]), ClusterWide, Medium;
@@ -95,13 +76,36 @@ keys! {
         List "cordoned.log.dirs" = "", Check::Any, PerBroker, Medium => ONE_DIR;
         /// The folder that holds the metadata log.
         String "metadata.log.dir" = null, Check::Any, ReadOnly, High => ONE_DIR;
+        /// How long a tombstone stays in a compacted topic.
+        Long "log.cleaner.delete.retention.ms" = "86400000", at_least(0),
+            ClusterWide, Medium => NO_COMPACTION;
+        /// Age a record must reach before compaction may touch it.
+        Long "log.cleaner.min.compaction.lag.ms" = "0", at_least(0),
+            ClusterWide, Medium => NO_COMPACTION;
+        /// Age at which a record must have been seen by compaction.
+        Long "log.cleaner.max.compaction.lag.ms" = "9223372036854775807", at_least(1),
+            ClusterWide, Medium => NO_COMPACTION;
+        /// Share of a log that must be uncleaned before compaction starts.
+        Double "log.cleaner.min.cleanable.ratio" = "0.5", Check::DoubleBetween(0.0, 1.0),
+            ClusterWide, Medium => NO_COMPACTION;
+        /// Whether compaction runs. Kafka has deprecated turning it off.
+        Boolean "log.cleaner.enable" = "true", Check::Any, ReadOnly, Medium => NO_COMPACTION;
         /// Threads that compact.
-        Int "log.cleaner.threads" = "1", at_least(0), ClusterWide, Medium => CLEANER;
+        Int "log.cleaner.threads" = "1", at_least(0), ClusterWide, Medium => NO_COMPACTION;
+        /// How long compaction sleeps when there is nothing to do.
+        Long "log.cleaner.backoff.ms" = "15000", at_least(0), ClusterWide, Medium => NO_COMPACTION;
+        /// Memory compaction may use for its map of keys.
+        Long "log.cleaner.dedupe.buffer.size" = "134217728", Check::Any,
+            ClusterWide, Medium => NO_COMPACTION;
         /// How full compaction's map of keys may get.
         Double "log.cleaner.io.buffer.load.factor" = "0.9", Check::Any,
-            ClusterWide, Medium => CLEANER;
+            ClusterWide, Medium => NO_COMPACTION;
         /// Size of compaction's read and write buffers.
-        Int "log.cleaner.io.buffer.size" = "524288", at_least(0), ClusterWide, Medium => CLEANER;
+        Int "log.cleaner.io.buffer.size" = "524288", at_least(0),
+            ClusterWide, Medium => NO_COMPACTION;
+        /// Most bytes a second compaction reads and writes.
+        Double "log.cleaner.io.max.bytes.per.second" = "1.7976931348623157E308", Check::Any,
+            ClusterWide, Medium => NO_COMPACTION;
         /// How often the recovery point is written.
         Int "log.flush.offset.checkpoint.interval.ms" = "60000", at_least(0),
             ReadOnly, High => CHECKPOINT;

@@ -1,7 +1,7 @@
 //! Keys that Kafka does not have.
 
 use crate::check::{Check, at_least};
-use crate::value::{FlushMode, RecordValidation};
+use crate::value::FlushMode;
 
 keys! {
     /// Ottla's own keys, all under `ottla.`.
@@ -11,7 +11,7 @@ keys! {
         /// leaves that to the operating system, as Kafka does.
         flush: FlushMode = "wal", Check::OneOf(&["wal", "none"]), "ottla.flush", ReadOnly, High;
         /// Largest size of the write-ahead log. It bounds how long a start after a crash takes.
-        wal_size_max: i64 = "268435456", at_least(16_777_216), "ottla.wal.size.max",
+        wal_size_max: i64 = "1073741824", at_least(268_435_456), "ottla.wal.size.max",
             ReadOnly, Medium;
         /// Memory for requests, write buffers and caches together; -1 takes a quarter of the
         /// machine's, and no more than 1 GiB.
@@ -19,10 +19,6 @@ keys! {
         /// Id of the cluster that is made in an empty data directory; a random one where this is not
         /// set. A directory that has data must be of this cluster.
         cluster_id: Option<String> = null, Check::NonEmpty, "ottla.cluster.id", ReadOnly, Low;
-        /// How much of a produced batch is checked: its `header` and checksum, or each record too
-        /// (`full`).
-        record_validation: RecordValidation = "header", Check::OneOf(&["header", "full"]),
-            "ottla.record.validation", ReadOnly, Medium;
     }
     shared {}
     accepted {}

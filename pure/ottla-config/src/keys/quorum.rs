@@ -9,19 +9,13 @@ keys! {
     fields {
         /// The voters of the metadata quorum, as id@host:port.
         voters: Vec<String> = "", Check::NonEmptyList, "controller.quorum.voters", ReadOnly, High;
-        /// Addresses by which a node finds the metadata quorum.
-        bootstrap_servers: Vec<String> = "", Check::NonEmptyList,
-            "controller.quorum.bootstrap.servers", ReadOnly, High;
-        /// Bytes of metadata records after which a snapshot is made.
-        metadata_log_max_record_bytes_between_snapshots: i64 = "20971520", at_least(1),
-            "metadata.log.max.record.bytes.between.snapshots", ReadOnly, High;
-        /// Longest time between two snapshots.
-        metadata_log_max_snapshot_interval_ms: i64 = "3600000", at_least(0),
-            "metadata.log.max.snapshot.interval.ms", ReadOnly, High;
     }
     shared {
     }
     accepted {
+        /// Addresses by which a node finds the metadata quorum.
+        List "controller.quorum.bootstrap.servers" = "", Check::NonEmptyList,
+            ReadOnly, High => NO_PEERS;
         /// How long the leader collects writes.
         Int "controller.quorum.append.linger.ms" = "25", at_least(0), ReadOnly, Medium => NO_PEERS;
         /// Whether a controller joins the voters by itself.
@@ -53,6 +47,12 @@ keys! {
             ReadOnly, Medium internal => OWN_METRICS;
         /// Time limit of a request to the controller.
         Int "controller.socket.timeout.ms" = "30000", Check::Any, ReadOnly, Medium => NO_PEERS;
+        /// Bytes of metadata records after which a snapshot is made.
+        Long "metadata.log.max.record.bytes.between.snapshots" = "20971520", at_least(1),
+            ReadOnly, High => METADATA_LOG;
+        /// Longest time between two snapshots.
+        Long "metadata.log.max.snapshot.interval.ms" = "3600000", at_least(0),
+            ReadOnly, High => METADATA_LOG;
         /// Segment size of the metadata log.
         Int "metadata.log.segment.bytes" = "1073741824", at_least(8_388_608),
             ReadOnly, High => METADATA_LOG;

@@ -3,7 +3,7 @@
 pub(crate) const ALWAYS: &str = "Ottla always does this";
 pub(crate) const CHECKPOINT: &str =
     "one checkpoint and the write-ahead log hold this, always up to date";
-pub(crate) const CLEANER: &str = "compaction sizes its work by itself";
+pub(crate) const CLIENT_LIMIT: &str = "the limit of the request alone decides";
 pub(crate) const DUE_TIMES: &str = "due work runs from a table of due times";
 pub(crate) const FAST_START: &str = "a start that cannot succeed fails at once";
 pub(crate) const GROUP_COMMIT: &str = "writes are grouped by the log itself";
@@ -11,6 +11,10 @@ pub(crate) const INLINE: &str = "assignments are computed where they are needed"
 pub(crate) const MEMORY: &str = "one memory budget bounds the whole node: ottla.memory.budget";
 pub(crate) const METADATA_LOG: &str = "the metadata log is kept as every other log is";
 pub(crate) const NO_AUTHORIZER: &str = "there is no authorizer to wait for in this version";
+pub(crate) const NO_COMPACTION: &str =
+    "compaction is not served by this version: a compacted topic keeps every record";
+pub(crate) const NO_CONSUMER_GROUPS: &str =
+    "only the classic group protocol is served by this version";
 pub(crate) const NO_JVM: &str = "Ottla has no JVM and loads no Java classes";
 pub(crate) const NO_PEERS: &str = "this version runs one node, which has no peer to talk to";
 pub(crate) const NO_PURGATORY: &str = "Ottla has no purgatory to purge";
@@ -22,7 +26,9 @@ pub(crate) const NO_TELEMETRY: &str = "clients are not asked for metrics by this
 pub(crate) const NO_TIERS: &str = "tiered storage is not served by this version";
 pub(crate) const NO_TRANSACTIONS: &str = "transactions are not served by this version";
 pub(crate) const ONE_DIR: &str = "Ottla keeps everything in one data directory";
+pub(crate) const OPERATING_SYSTEM: &str = "Ottla leaves this to the operating system";
 pub(crate) const OWN_METRICS: &str = "Ottla measures in its own way";
 pub(crate) const OWN_THREADS: &str = "Ottla sizes its threads by the processors it has";
 pub(crate) const RECOVERY: &str = "recovery is bounded by the write-ahead log and needs no threads";
 pub(crate) const STABLE: &str = "unstable versions are never served";
+pub(crate) const UNCOMPRESSED: &str = "committed offsets are small and are stored as they are";

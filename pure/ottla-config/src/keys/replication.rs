@@ -7,20 +7,20 @@ keys! {
     /// Copies of partitions.
     ReplicationConfig in Broker;
     fields {
-        /// How long a follower may lag before it leaves the ISR.
-        replica_lag_time_max_ms: i64 = "30000", Check::Any, "replica.lag.time.max.ms",
-            ReadOnly, High;
     }
     shared {
         /// Replicas that must have a record before acks=all is answered.
         Int "min.insync.replicas" = "1", at_least(1), ClusterWide, High;
-        /// Whether a replica that lags may become leader when no other is left.
-        Boolean "unclean.leader.election.enable" = "false", Check::Any, ClusterWide, High;
     }
     accepted {
+        /// Whether a replica that lags may become leader when no other is left.
+        Boolean "unclean.leader.election.enable" = "false", Check::Any,
+            ClusterWide, High => NO_PEERS;
         /// How often the controller looks for partitions to elect uncleanly.
         Long "unclean.leader.election.interval.ms" = "300000", at_least(1),
             ReadOnly, Medium internal => NO_PEERS;
+        /// How long a follower may lag before it leaves the ISR.
+        Long "replica.lag.time.max.ms" = "30000", Check::Any, ReadOnly, High => NO_PEERS;
         /// Pause of a follower after a failed fetch.
         Int "replica.fetch.backoff.ms" = "1000", at_least(0), ReadOnly, Medium => NO_PEERS;
         /// Bytes a follower asks for per partition.

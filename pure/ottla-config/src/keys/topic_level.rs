@@ -101,10 +101,6 @@ keys! {
         /// Age a segment may reach before a new one is rolled.
         segment_ms: i64 = "604800000", at_least(1), "segment.ms", ClusterWide, Medium,
             from &[Synonym { name: "log.roll.ms", factor: 1 }, Synonym { name: "log.roll.hours", factor: 3_600_000 }];
-        /// Whether a replica that lags may become leader when no other is left.
-        unclean_leader_election_enable: bool = "false", Check::Any,
-            "unclean.leader.election.enable", ClusterWide, Medium,
-            from &[Synonym { name: "unclean.leader.election.enable", factor: 1 }];
     }
     shared {
     }
@@ -137,5 +133,8 @@ keys! {
             ClusterWide, Medium => NO_TIERS;
         /// Whether segments move to remote storage.
         Boolean "remote.storage.enable" = "false", Check::Any, ClusterWide, Medium => NO_TIERS;
+        /// Whether a replica that lags may become leader when no other is left.
+        Boolean "unclean.leader.election.enable" = "false", Check::Any, ClusterWide, Medium,
+            from &[Synonym { name: "unclean.leader.election.enable", factor: 1 }] => NO_PEERS;
     }
 }

@@ -7,14 +7,6 @@ keys! {
     /// The transaction coordinator.
     TransactionConfig in Broker;
     fields {
-        /// Longest transaction timeout a producer may ask for.
-        max_timeout_ms: i32 = "900000", at_least(1), "transaction.max.timeout.ms", ReadOnly, High;
-        /// Partitions of the transaction topic.
-        state_log_num_partitions: i32 = "50", at_least(1),
-            "transaction.state.log.num.partitions", ReadOnly, High;
-        /// Replicas of the transaction topic; Ottla clamps it to the live brokers.
-        state_log_replication_factor: i16 = "3", at_least(1),
-            "transaction.state.log.replication.factor", ReadOnly, High;
     }
     shared {
     }
@@ -28,6 +20,8 @@ keys! {
         /// How often timed-out transactions are looked for.
         Int "transaction.abort.timed.out.transaction.cleanup.interval.ms" = "10000",
             at_least(1), ReadOnly, Low => NO_TRANSACTIONS;
+        /// Longest transaction timeout a producer may ask for.
+        Int "transaction.max.timeout.ms" = "900000", at_least(1), ReadOnly, High => NO_TRANSACTIONS;
         /// Whether a transactional write is checked against the coordinator.
         Boolean "transaction.partition.verification.enable" = "true", Check::Any,
             ClusterWide, Low => NO_TRANSACTIONS;
@@ -39,6 +33,12 @@ keys! {
             ReadOnly, High => NO_TRANSACTIONS;
         /// min.insync.replicas of the transaction topic.
         Int "transaction.state.log.min.isr" = "2", at_least(1), ReadOnly, High => NO_TRANSACTIONS;
+        /// Partitions of the transaction topic.
+        Int "transaction.state.log.num.partitions" = "50", at_least(1),
+            ReadOnly, High => NO_TRANSACTIONS;
+        /// Replicas of the transaction topic; Ottla clamps it to the live brokers.
+        Short "transaction.state.log.replication.factor" = "3", at_least(1),
+            ReadOnly, High => NO_TRANSACTIONS;
         /// Segment size of the transaction topic.
         Int "transaction.state.log.segment.bytes" = "104857600", at_least(1),
             ReadOnly, High => NO_TRANSACTIONS;

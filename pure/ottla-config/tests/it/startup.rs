@@ -50,8 +50,7 @@ fn remarks_name_the_nearest_key_and_the_reason() {
         found,
         [
             "server.properties:4: inter.broker.protocol.version has no effect: removed in Kafka 4.0",
-            "server.properties:3: log.cleaner.threads has no effect: compaction sizes its work by \
-             itself",
+            "server.properties:3: log.cleaner.threads has no effect: compaction is not served by this version: a compacted topic keeps every record",
             "server.properties:1: unknown configuration num.partitons; did you mean num.partitions?",
             "server.properties:5: unknown configuration quite.something.else",
             "server.properties:2: zookeeper.connect has no effect: there is no ZooKeeper: Ottla \
