@@ -4,5 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod config;
+mod data_dir;
 mod node;
 mod server;
