@@ -8,5 +8,6 @@ mod world;
 mod bad_input;
 mod fetch;
 mod limits;
+mod metadata;
 mod produce;
 mod start;
