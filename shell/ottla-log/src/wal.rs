@@ -30,6 +30,8 @@ use staging::{Staging, StagingLimits};
 
 pub(crate) use entry::{Entry, EntryHead, EntryKind, entries};
 pub(crate) use epoch::EpochFile;
+#[cfg(test)]
+pub(crate) use group::GroupHeader;
 pub(crate) use group::{Session, crc32c};
 pub(crate) use scan::{Found, WalFile, files as scan_files, groups, read};
 pub(crate) use staging::{Placed, Staged, Urgency};
@@ -395,3 +397,6 @@ impl<E: Env> Wal<E> {
         failed.unwrap_or_else(|| Failed("it was closed".into()))
     }
 }
+
+#[cfg(test)]
+mod tests;

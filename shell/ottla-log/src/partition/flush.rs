@@ -109,7 +109,8 @@ impl<E: Env> Partition<E> {
                 .filter(|_| !state.deleted && state.has_folder)
                 .map(|active| (active.base_offset(), active.index_files()))
         };
-        if let Some((base_offset, files)) = saved {
+        if let Some((base_offset, mut files)) = saved {
+            files.txn = self.txn_index(base_offset, i64::MAX);
             self.write_indexes(base_offset, &files, touched)?;
             self.state.lock().index_trusted = true;
         }
