@@ -3,7 +3,7 @@
 
 use std::process::exit;
 
-use ottla_broker::Broker;
+use ottla_broker::{Broker, StartError};
 use ottla_config::{BrokerConfig, Remark, remarks};
 use ottla_env::Env;
 use ottla_env::os::{self, OsEnv, ShutdownSignals, Signal};
@@ -46,6 +46,17 @@ fn refuse(errors: &[String]) -> Exit {
     Exit::Failed
 }
 
+/// Why a node does not start, and where the setting at fault comes from.
+fn advised(error: &StartError, config: &BrokerConfig) -> Vec<String> {
+    let mut lines = vec![error.to_string()];
+    if matches!(error, StartError::DataDir(_)) {
+        let set = config.layers.fixed("log.dirs").or_else(|| config.layers.fixed("log.dir"));
+        let from = set.map_or("the default of log.dirs".into(), |said| said.origin.to_string());
+        lines.push(format!("the data directory is {}, from {from}", config.data_dir));
+    }
+    lines
+}
+
 /// What the settings give occasion to say.
 fn report(loaded: &Loaded) {
     for note in &loaded.notes {
@@ -76,7 +87,7 @@ async fn serve(env: OsEnv, config: BrokerConfig) -> Exit {
     };
     let broker = match broker {
         Ok(broker) => broker,
-        Err(error) => return refuse(&[error.to_string()]),
+        Err(error) => return refuse(&advised(&error, &config)),
     };
     print(&banner(&broker, &config, (env.now() - started).as_millis()));
     let signal = signals.next().await;

@@ -18,7 +18,8 @@ fn a_folder_that_cannot_be_made_is_named() {
     let mut command = ottla(&folder);
     let ended = finish(command.args(["--listen", "127.0.0.1:0", "--data", "plain-file/data"]));
     assert_eq!(ended.code, Some(1));
-    assert!(ended.err.contains("plain-file/data"), "{ended:?}");
+    let from = "the data directory is plain-file/data, from flag --data";
+    assert!(ended.err.contains(from), "{ended:?}");
 }
 
 #[test]
@@ -43,4 +44,16 @@ fn a_folder_of_another_cluster_is_refused() {
     let refused = finish(other.args(["--set", "ottla.cluster.id=MkU3OEVBNTcwNTJENDM2Qk"]));
     assert_eq!(refused.code, Some(1));
     assert!(refused.err.contains("cluster"), "{refused:?}");
+}
+
+#[test]
+fn a_killed_node_starts_again_on_its_folder() {
+    let folder = Folder::new();
+    let first = Node::start(&mut on_a_free_port(&folder));
+    let cluster = first.cluster();
+    first.signal("KILL");
+    assert_eq!(first.wait().code, None);
+    let second = Node::start(&mut on_a_free_port(&folder));
+    assert_eq!(second.cluster(), cluster);
+    assert_eq!(second.api_versions()[4..], [0, 0, 0, 7]);
 }

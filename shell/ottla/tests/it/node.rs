@@ -111,6 +111,12 @@ impl Node {
         Node { child, banner, address, _out: out }
     }
 
+    /// The cluster's id, as the node says it.
+    pub(crate) fn cluster(&self) -> String {
+        let line = self.banner.lines().find(|line| line.starts_with("  cluster"));
+        line.and_then(|line| line.split_whitespace().last()).unwrap().to_owned()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let sent =
             Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();

@@ -80,3 +80,15 @@ fn a_tutorials_environment_just_works() {
     assert!(ended.err.contains("ALLOW_PLAINTEXT_LISTENER, KAFKA_HEAP_OPTS"), "{ended:?}");
     assert!(!ended.err.contains("WARN") && !ended.err.contains("ERROR"), "{ended:?}");
 }
+
+#[test]
+fn ctrl_c_while_a_client_is_connected_still_ends() {
+    let folder = Folder::new();
+    let node = Node::start(&mut on_a_free_port(&folder));
+    let idle = std::net::TcpStream::connect(node.address).unwrap();
+    node.api_versions();
+    node.signal("INT");
+    let ended = node.wait();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    drop(idle);
+}
