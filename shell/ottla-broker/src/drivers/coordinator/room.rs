@@ -3,16 +3,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use ottla_coordinator::{Command, Completion, Decision, Now, Reply, Shard, Soft, Token};
 use ottla_env::Env;
 use ottla_protocol::ErrorCode;
-use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
 use super::batch::batch;
 use crate::log::{AppendError, AppendOptions, DataDir};
 use crate::partition::registry::Partition;
+
+/// How long to wait for a notice that the log has room before looking for oneself.
+const ROOM_PAUSE: Duration = Duration::from_millis(100);
 
 /// An answer, or the error the API's handler puts in one.
 pub(super) type Answer = Result<Reply, ErrorCode>;
@@ -20,7 +23,8 @@ pub(super) type Answer = Result<Reply, ErrorCode>;
 /// A shard that serves.
 pub(super) struct Room<E: Env> {
     partition: Arc<Partition<E>>,
-    state: Mutex<State>,
+    /// Held over an await only while the log has no room: then the shard has to wait as a whole.
+    state: Arc<Mutex<State>>,
     /// The soft state's next deadline, to be read without the lock.
     deadline: AtomicI64,
     next_token: AtomicU64,
@@ -49,7 +53,8 @@ impl<E: Env> Room<E> {
         let _nobody_waits_yet = shard.start(&mut soft, now(env));
         let deadline = AtomicI64::new(soft.deadline().unwrap_or(i64::MAX));
         let state = State { shard, soft, last_lsn: 0, waiting: HashMap::new() };
-        Self { partition, state: Mutex::new(state), deadline, next_token: AtomicU64::new(0) }
+        let state = Arc::new(Mutex::new(state));
+        Self { partition, state, deadline, next_token: AtomicU64::new(0) }
     }
 
     /// The monotonic millisecond at which a timer is due.
@@ -59,7 +64,7 @@ impl<E: Env> Room<E> {
 
     /// Asks, and returns where the answer will arrive.
     pub(super) async fn ask(
-        &self,
+        self: &Arc<Self>,
         env: &E,
         data_dir: &DataDir<E>,
         command: impl FnOnce(Token) -> Command,
@@ -71,55 +76,76 @@ impl<E: Env> Room<E> {
     }
 
     /// Tells the machine something that nobody waits for.
-    pub(super) async fn tell(&self, env: &E, data_dir: &DataDir<E>, command: Command) {
+    pub(super) async fn tell(self: &Arc<Self>, env: &E, data_dir: &DataDir<E>, command: Command) {
         self.step(env, data_dir, command, None).await;
     }
 
     /// Fires the earliest due timer, if there is one.
-    pub(super) async fn fire(&self, env: &E, data_dir: &DataDir<E>) {
+    pub(super) async fn fire(self: &Arc<Self>, env: &E, data_dir: &DataDir<E>) {
         self.tell(env, data_dir, Command::Timeout).await;
     }
 
+    /// One command, and every answer it leads to. Once decided it is carried out and others are
+    /// answered, even if the caller goes away in the middle.
     async fn step(
-        &self,
+        self: &Arc<Self>,
         env: &E,
         data_dir: &DataDir<E>,
         command: Command,
         asked: Option<(Token, oneshot::Sender<Answer>)>,
     ) {
-        if may_append(&command) {
-            data_dir.room().await;
-        }
-        let Settled { lsn, answers, only_own } = self.decide(env, command, asked);
-        if answers.is_empty() {
-            return;
-        }
-        if data_dir.durable() >= lsn && data_dir.failed().is_none() {
-            return give(answers, true);
-        }
-        if only_own {
-            return give(answers, data_dir.wait_durable(lsn).await.is_ok());
-        }
-        // Others wait too: they are answered even if the caller goes away in the middle.
-        let data_dir = data_dir.clone();
-        let wait = async move { give(answers, data_dir.wait_durable(lsn).await.is_ok()) };
-        env.spawn("group answers", wait);
-    }
-
-    /// Decide, append, replay: the part under the lock.
-    fn decide(
-        &self,
-        env: &E,
-        command: Command,
-        asked: Option<(Token, oneshot::Sender<Answer>)>,
-    ) -> Settled {
         let own = asked.as_ref().map(|(token, _)| *token);
-        let mut state = self.state.lock();
+        let mut state = Arc::clone(&self.state).lock_owned().await;
         state.waiting.extend(asked);
         let now = now(env);
         let State { shard, soft, .. } = &mut *state;
-        let mut decision = shard.handle(soft, now, command);
-        if let Err(error) = self.write(&mut state, now, &decision) {
+        let decision = shard.handle(soft, now, command);
+        let written = self.write(&mut state, now, &decision);
+        if let Err(AppendError::Busy) = written {
+            let late = Arc::clone(self).write_late(env.clone(), data_dir.clone(), state, decision);
+            env.spawn("group write", late);
+            return;
+        }
+        let settled = self.settle(state, now, decision, written, own);
+        if settled.only_own {
+            answer(data_dir, settled).await;
+        } else {
+            let data_dir = data_dir.clone();
+            env.spawn("group answers", async move { answer(&data_dir, settled).await });
+        }
+    }
+
+    /// The log had no room: everyone waits until it has.
+    async fn write_late(
+        self: Arc<Self>,
+        env: E,
+        data_dir: DataDir<E>,
+        mut state: OwnedMutexGuard<State>,
+        decision: Decision,
+    ) {
+        loop {
+            // A notice may have come before this task listened.
+            let _noticed_or_not = env.timeout(ROOM_PAUSE, data_dir.room()).await;
+            let now = now(&env);
+            let written = self.write(&mut state, now, &decision);
+            if let Err(AppendError::Busy) = written {
+                continue;
+            }
+            let settled = self.settle(state, now, decision, written, None);
+            return answer(&data_dir, settled).await;
+        }
+    }
+
+    /// The end of a step's part under the lock.
+    fn settle(
+        &self,
+        mut state: OwnedMutexGuard<State>,
+        now: Now,
+        mut decision: Decision,
+        written: Result<(), AppendError>,
+        own: Option<Token>,
+    ) -> Settled {
+        if let Err(error) = written {
             decision = revert(&mut state, now, decision, &error);
         }
         let only_own = decision.completions.iter().all(|completion| Some(completion.token) == own);
@@ -133,6 +159,7 @@ impl<E: Env> Room<E> {
         Settled { lsn: state.last_lsn, answers, only_own }
     }
 
+    /// Append and replay, in one go.
     fn write(&self, state: &mut State, now: Now, decision: &Decision) -> Result<(), AppendError> {
         if decision.records.is_empty() {
             return Ok(());
@@ -188,26 +215,18 @@ fn append_error(error: &AppendError) -> ErrorCode {
     }
 }
 
-/// Where the log failed, what it holds may be gone: another coordinator has to say.
-fn give(answers: Vec<(oneshot::Sender<Answer>, Reply)>, durable: bool) {
-    for (sender, reply) in answers {
+/// Answers once the records are durable. Where the log failed, what it holds may be gone: another
+/// coordinator has to say.
+async fn answer<E: Env>(data_dir: &DataDir<E>, settled: Settled) {
+    if settled.answers.is_empty() {
+        return;
+    }
+    let durable = data_dir.wait_durable(settled.lsn).await.is_ok();
+    for (sender, reply) in settled.answers {
         let answer = if durable { Ok(reply) } else { Err(ErrorCode::NotCoordinator) };
         // The asking task may be gone, its connection closed.
         let _gone = sender.send(answer);
     }
-}
-
-/// Heartbeats and reads go on while writers wait for room.
-fn may_append(command: &Command) -> bool {
-    !matches!(
-        command,
-        Command::Heartbeat { .. }
-            | Command::OffsetFetch { .. }
-            | Command::ListGroups { .. }
-            | Command::DescribeGroups { .. }
-            | Command::Revert { .. }
-            | Command::Unload
-    )
 }
 
 /// Both clocks.
