@@ -4,7 +4,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use ottla_config::{BrokerConfig, ConfigError, FlushMode, Layers, Listener};
@@ -107,7 +106,6 @@ impl<E: Env> Broker<E> {
             budget,
             pool: Arc::new(Pool::default()),
             phase: phase.subscribe(),
-            next_connection: AtomicU64::new(1),
         });
         let accept = |listener: Bound<E>| {
             let name = Arc::from(listener.name.as_str());

@@ -18,10 +18,6 @@ pub(crate) struct RequestContext {
     /// The address the client reached this node at: what it is told where nothing is advertised.
     pub(crate) local: SocketAddr,
     pub(crate) listener: Arc<str>,
-    /// `User:ANONYMOUS` until the client has authenticated.
-    pub(crate) principal: Arc<str>,
-    /// A number no other connection of this node's life has.
-    pub(crate) connection: u64,
 }
 
 /// What a client says it is.
@@ -30,9 +26,6 @@ pub(crate) struct ClientSoftware {
     pub(crate) name: Str,
     pub(crate) version: Str,
 }
-
-/// The principal of a client that has not authenticated.
-pub(crate) const ANONYMOUS: &str = "User:ANONYMOUS";
 
 impl RequestContext {
     /// The client's id, or the empty text where it gave none.

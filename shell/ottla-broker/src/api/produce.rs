@@ -104,8 +104,17 @@ pub(crate) fn begin(
 }
 
 impl Append {
-    /// Appends partition by partition until all are done or the log is busy.
+    /// Appends until all partitions are done or the log is busy.
     pub(crate) fn step<E: Env>(&mut self, rooms: &Rooms<E>, context: &RequestContext) -> Step {
+        let step = self.append_all(rooms, context);
+        // One write for all partitions, where no group commit does it. If it fails the directory is
+        // offline, and the wait for `lsn` says so.
+        let _offline = rooms.data_dir.write_staged();
+        step
+    }
+
+    /// Partition by partition.
+    fn append_all<E: Env>(&mut self, rooms: &Rooms<E>, context: &RequestContext) -> Step {
         let now_ms = rooms.env.wall_ms();
         while self.current.is_some() || self.next_topic() {
             let (response, partitions) = self.current.as_mut().expect("there is a topic");
@@ -215,7 +224,10 @@ fn append<E: Env>(
     let records = shape::one_batch(records, context.version, limit)
         .map_err(|(code, message)| refused(partition, code, message))?;
     partition.watchers.appending(records.len());
-    let options = AppendOptions::client(partition.leader_epoch(), now_ms);
+    let options = AppendOptions {
+        defer_write: true,
+        ..AppendOptions::client(partition.leader_epoch(), now_ms)
+    };
     partition.log.append(records, &options).map_err(|error| {
         let log_start_offset = log_start_beside(partition, error.kafka_code());
         Failure { error, log_start_offset }

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Bytes that all connections together may hold.
 pub(crate) struct Budget {
-    limit: AtomicUsize,
+    limit: usize,
     used: AtomicUsize,
     /// Connections that wait for bytes; those that hold some without using them notice.
     waiting: AtomicUsize,
@@ -23,7 +23,7 @@ pub(crate) struct Budget {
 impl Budget {
     pub(crate) fn new(limit: usize) -> Arc<Budget> {
         Arc::new(Budget {
-            limit: AtomicUsize::new(limit),
+            limit,
             used: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             freed: Notify::new(),
@@ -36,13 +36,8 @@ impl Budget {
         Share { budget: Arc::clone(self), bytes: 0, overdraft: None }
     }
 
-    /// Changes the limit; what is held above it drains as requests complete.
-    pub(crate) fn set_limit(&self, limit: usize) {
-        self.limit.store(limit, Ordering::Relaxed);
-        self.freed.notify_waiters();
-    }
-
     /// Bytes held now.
+    #[cfg(test)]
     pub(crate) fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
@@ -53,10 +48,9 @@ impl Budget {
     }
 
     fn try_take(&self, bytes: usize) -> bool {
-        let limit = self.limit.load(Ordering::Relaxed);
         self.used
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| {
-                used.checked_add(bytes).filter(|sum| *sum <= limit)
+                used.checked_add(bytes).filter(|sum| *sum <= self.limit)
             })
             .is_ok()
     }

@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use super::connection::{Connection, ConnectionLimits, End};
 use super::gate::{Gate, Pass};
 use super::pool::Pool;
 use super::socket::Socket;
-use crate::api::context::{ANONYMOUS, RequestContext};
+use crate::api::context::RequestContext;
 use crate::phase::{Phase, PhaseWatch, reached};
 use crate::rooms::Rooms;
 
@@ -34,8 +33,6 @@ pub(crate) struct Doorway<E: Env> {
     pub(crate) budget: Arc<Budget>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) phase: PhaseWatch,
-    /// The number of the next connection.
-    pub(crate) next_connection: AtomicU64,
 }
 
 /// Accepts until the node drains.
@@ -46,7 +43,6 @@ pub(crate) async fn accept_loop<E: Env>(
 ) {
     let mut phase = doorway.phase.clone();
     let mut back_off = BACK_OFF_MIN;
-    let principal: Arc<str> = Arc::from(ANONYMOUS);
     loop {
         let accepted = tokio::select! {
             biased;
@@ -60,7 +56,7 @@ pub(crate) async fn accept_loop<E: Env>(
                     tracing::info!(%peer, listener = %name, "too many connections from this address");
                     continue;
                 };
-                admit(&doorway, stream, peer, &name, &principal, pass);
+                admit(&doorway, stream, peer, &name, pass);
             }
             Err(error) => {
                 tracing::warn!(%error, listener = %name, "cannot accept a connection");
@@ -90,7 +86,6 @@ fn admit<E: Env>(
     stream: E::Stream,
     peer: SocketAddr,
     name: &Arc<str>,
-    principal: &Arc<str>,
     pass: Pass,
 ) {
     let Ok(local) = stream.local_addr() else { return };
@@ -102,8 +97,6 @@ fn admit<E: Env>(
         peer,
         local,
         listener: Arc::clone(name),
-        principal: Arc::clone(principal),
-        connection: doorway.next_connection.fetch_add(1, Ordering::Relaxed),
     };
     let socket = Socket::new(stream, Arc::clone(&doorway.pool), Arc::clone(&doorway.budget));
     let rooms = Arc::clone(&doorway.rooms);

@@ -46,7 +46,6 @@ pub(crate) fn is_internal(topic: &str) -> bool {
 
 /// A partition that this node leads.
 pub(crate) struct Partition<E: Env> {
-    pub(crate) topic: Str,
     pub(crate) topic_id: Uuid,
     pub(crate) index: i32,
     pub(crate) log: Arc<log::Partition<E>>,
@@ -170,8 +169,8 @@ impl<E: Env> Registry<E> {
         let watchers = Arc::new(Watchers::default());
         log.on_progress(Arc::clone(&watchers) as Arc<dyn ProgressListener>);
         let leader_epoch = AtomicI32::new(leader_epoch);
-        let TopicPartition { topic, topic_id, partition: index } = id;
-        Ok(Arc::new(Partition { topic, topic_id, index, log, leader_epoch, watchers }))
+        let TopicPartition { topic_id, partition: index, .. } = id;
+        Ok(Arc::new(Partition { topic_id, index, log, leader_epoch, watchers }))
     }
 
     /// Applies new settings to the partitions of a topic.

@@ -234,6 +234,7 @@ impl Sessions {
     }
 
     /// Sessions in the cache.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.slots.lock().by_id.len()
     }

@@ -153,7 +153,7 @@ async fn api_versions_of_tomorrow<E: Env>(place: Place<E>) {
     let misled = ApiVersionsRequest { node_id: 999, cluster_id: None, ..api_versions() };
     let refused = client.call(5, &misled).await;
     assert_eq!(refused.error_code, ErrorCode::RebootstrapRequired.code());
-    let sasl = SaslHandshakeRequest { mechanism: Str::from_static("PLAIN"), ..Default::default() };
+    let sasl = SaslHandshakeRequest { mechanism: Str::from_static("PLAIN") };
     let refused = client.call(1, &sasl).await;
     assert_eq!(refused.error_code, ErrorCode::IllegalSaslState.code());
     node.broker.shutdown().await;

@@ -1,13 +1,14 @@
 //! Produce: what is written, what is refused, and in which order it is answered.
 
 use bytes::{Bytes, BytesMut};
-use ottla_env::Env;
-use ottla_protocol::messages::{InitProducerIdRequest, ProduceRequest};
+use ottla_env::sim::SimEnv;
+use ottla_env::{Disk, Env};
+use ottla_protocol::messages::{InitProducerIdRequest, MetadataRequest, ProduceRequest};
 use ottla_protocol::records::{BatchOptions, Compression};
 use ottla_protocol::{ErrorCode, Str};
 
 use crate::fetch::fetch_all;
-use crate::world::{Place, batch, produce_request};
+use crate::world::{Place, batch, on_sim, produce_request};
 
 fn plain(values: &[&str]) -> Bytes {
     batch(BatchOptions::default(), values)
@@ -177,4 +178,118 @@ async fn idempotent<E: Env>(place: Place<E>) {
 #[test]
 fn idempotent_producers_are_numbered_and_deduplicated() {
     everywhere!(idempotent);
+}
+
+/// A message of magic 1 with this value, uncompressed.
+fn old_message(value: &[u8]) -> Vec<u8> {
+    let mut body = vec![1, 0];
+    body.extend_from_slice(&1_600_000_000_000_i64.to_be_bytes());
+    body.extend_from_slice(&(-1_i32).to_be_bytes());
+    body.extend_from_slice(&i32::try_from(value.len()).unwrap().to_be_bytes());
+    body.extend_from_slice(value);
+    let mut message = 0_i64.to_be_bytes().to_vec();
+    message.extend_from_slice(&i32::try_from(body.len() + 4).unwrap().to_be_bytes());
+    message.extend_from_slice(&ottla_protocol::records::crc32(&body).to_be_bytes());
+    message.extend_from_slice(&body);
+    message
+}
+
+async fn old_producers<E: Env>(place: Place<E>) {
+    let node = place.start(&[]).await;
+    node.create_topic("t", &[]).await;
+    let mut client = node.connect().await;
+    let set = Bytes::from([old_message(b"a"), old_message(b"b")].concat());
+    for version in 0..3_i16 {
+        let answer = client.produce(version, "t", set.clone()).await;
+        assert_eq!((answer.error_code, answer.base_offset), (0, 2 * i64::from(version)));
+    }
+    let refused = client.produce(3, "t", set.clone()).await;
+    assert_eq!(refused.error_code, ErrorCode::InvalidRecord.code());
+    let damaged = set.slice(..set.len() - 3);
+    let refused = client.produce(2, "t", damaged).await;
+    assert_eq!(refused.error_code, ErrorCode::CorruptMessage.code());
+    assert_eq!(fetch_all(&node, "t").await, ["a", "b", "a", "b", "a", "b"]);
+    node.broker.shutdown().await;
+}
+
+#[test]
+fn message_sets_of_old_become_batches() {
+    everywhere!(old_producers);
+}
+
+/// A batch whose records unpack to far more than they should.
+fn bomb(codec: Compression) -> Bytes {
+    let value = "0".repeat(16 << 20);
+    batch(BatchOptions { compression: codec, ..BatchOptions::default() }, &[&value])
+}
+
+async fn decompression_bomb<E: Env>(place: Place<E>) {
+    let node = place.start(&[]).await;
+    let limits = [("max.decompressed.message.bytes", "1048576"), ("cleanup.policy", "compact")];
+    node.create_topic("t", &limits).await;
+    let mut client = node.connect().await;
+    for codec in [Compression::Gzip, Compression::Zstd, Compression::Lz4] {
+        let records = bomb(codec);
+        assert!(records.len() < 1 << 20, "it is small on the wire");
+        let answer = client.produce(9, "t", records).await;
+        assert_ne!(answer.error_code, 0, "{codec:?}");
+        assert_eq!(answer.base_offset, -1);
+    }
+    assert_eq!(fetch_all(&node, "t").await, [""; 0]);
+    node.broker.shutdown().await;
+}
+
+#[test]
+fn a_decompression_bomb_is_refused() {
+    everywhere!(decompression_bomb);
+}
+
+/// Goal: a full disk refuses what it cannot keep, keeps what it acknowledged, and the node answers.
+async fn full_disk(place: Place<SimEnv>) {
+    let node = place.start(&[]).await;
+    node.create_topic("t", &[]).await;
+    let mut client = node.connect().await;
+    assert_eq!(client.produce(9, "t", plain(&["kept"])).await.error_code, 0);
+    let (free, total) = place.env.disk().space(&place.folder).unwrap();
+    place.env.disk().set_capacity(total - free);
+    let large = "x".repeat(900_000);
+    let mut refused = false;
+    for _ in 0..600 {
+        let answer = client.produce(9, "t", plain(&[&large])).await;
+        match answer.error_code {
+            0 => {}
+            code => {
+                assert_eq!(code, ErrorCode::KafkaStorageError.code());
+                refused = true;
+                break;
+            }
+        }
+    }
+    assert!(refused, "the disk is full");
+    let metadata = MetadataRequest { topics: None, ..MetadataRequest::default() };
+    assert_eq!(node.connect().await.call(12, &metadata).await.topics.len(), 1);
+}
+
+#[test]
+fn a_full_disk_is_told() {
+    on_sim(full_disk);
+}
+
+async fn page_cache<E: Env>(place: Place<E>) {
+    let node = place.start(&[("ottla.flush", "none")]).await;
+    node.create_topic("t", &[]).await;
+    let mut client = node.connect().await;
+    for at in 0..5 {
+        assert_eq!(client.produce(9, "t", plain(&["v"])).await.base_offset, at);
+    }
+    assert_eq!(fetch_all(&node, "t").await.len(), 5);
+    node.broker.shutdown().await;
+    let node = place.start(&[("ottla.flush", "none")]).await;
+    assert_eq!(fetch_all(&node, "t").await.len(), 5);
+    node.broker.shutdown().await;
+}
+
+#[test]
+fn the_page_cache_is_enough_where_one_says_so() {
+    everywhere!(page_cache);
 }

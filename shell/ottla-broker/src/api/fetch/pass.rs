@@ -105,7 +105,7 @@ async fn read_one<E: Env>(
     let outcome = match look(rooms, reader, key, interest, &mut fetched) {
         Ok(None) => return fetched,
         Err(error) => Err(error),
-        Ok(Some((partition, upper))) => {
+        Ok(Some(Visible { partition, upper })) => {
             let own = usize::try_from(interest.max_bytes).unwrap_or(0);
             let options = ReadOptions { max_bytes: own.min(left), min_one_batch, upper };
             let slices = match partition.log.read(interest.fetch_offset, &options) {
@@ -128,6 +128,13 @@ async fn read_one<E: Env>(
     }
 }
 
+/// A partition with something to read.
+struct Visible<E: Env> {
+    partition: Arc<Partition<E>>,
+    /// The first offset the reader may not see.
+    upper: i64,
+}
+
 /// The partition and the first offset that is not to be read; nothing where the reader's log
 /// diverges, which `fetched` then tells.
 fn look<E: Env>(
@@ -136,7 +143,7 @@ fn look<E: Env>(
     key: &InterestKey,
     interest: &Interest,
     fetched: &mut Fetched,
-) -> Result<Option<(Arc<Partition<E>>, i64)>, ErrorCode> {
+) -> Result<Option<Visible<E>>, ErrorCode> {
     let partition = find(rooms, key)?;
     if reader.is_follower {
         return Err(ErrorCode::NotLeaderOrFollower);
@@ -164,7 +171,7 @@ fn look<E: Env>(
     if interest.fetch_offset >= upper {
         return Ok(None);
     }
-    Ok(Some((partition, upper)))
+    Ok(Some(Visible { partition, upper }))
 }
 
 fn note_offsets(fetched: &mut Fetched, offsets: Offsets) {

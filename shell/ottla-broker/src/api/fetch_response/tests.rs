@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::{Chunks, EpochEnd, Fetched, encode};
 use crate::api::answer;
-use crate::api::context::{ANONYMOUS, RequestContext};
+use crate::api::context::RequestContext;
 
 fn context(version: i16) -> RequestContext {
     RequestContext {
@@ -21,8 +21,6 @@ fn context(version: i16) -> RequestContext {
         peer: ([127, 0, 0, 1], 1).into(),
         local: ([127, 0, 0, 1], 2).into(),
         listener: Arc::from("PLAINTEXT"),
-        principal: Arc::from(ANONYMOUS),
-        connection: 0,
     }
 }
 
