@@ -7,7 +7,7 @@ use ottla_protocol::messages::{
 use ottla_protocol::{ErrorCode, Str, Uuid};
 
 use super::{Decision, RECORDS_MAX, Reply, Soft};
-use crate::image::{Endpoint, MetadataImage, SUPPORTED};
+use crate::image::{Endpoint, MetadataImage, Partition, SUPPORTED};
 use crate::record::MetadataRecord;
 
 /// A broker that wants to serve.
@@ -39,14 +39,12 @@ pub(super) fn register(image: &MetadataImage, registration: Registration) -> Dec
     };
     let mut records = vec![record.into(), unfence.into()];
     let orphans = image.topics.iter().flat_map(|topic| {
-        topic.partitions.iter().filter_map(move |(index, partition)| {
-            let eligible = partition.isr.contains(&broker_id)
-                || partition.eligible_leader_replicas.contains(&broker_id);
-            (!partition.has_leader() && eligible).then_some((topic.id, *index))
+        let partitions = topic.partitions.iter();
+        partitions.filter_map(move |(index, partition)| {
+            elect_returned(topic.id, *index, partition, broker_id)
         })
     });
-    records
-        .extend(orphans.take(RECORDS_MAX - 2).map(|(topic, index)| elect(topic, index, broker_id)));
+    records.extend(orphans.take(RECORDS_MAX - 2));
     Decision { records, reply: Reply::Registered { broker_epoch } }
 }
 
@@ -75,6 +73,38 @@ pub(super) fn renew_leader_epochs(
     soft.renewal = Some((broker.epoch, from + left.len()));
     let records = left.into_iter().map(|(topic, index)| elect(topic, index, broker_id)).collect();
     Decision { records, reply: Reply::Remaining(rest) }
+}
+
+/// Lets a broker lead a partition that nobody leads, if it has every committed record: it is in
+/// sync or eligible (KIP-966), or it was the last that was.
+fn elect_returned(
+    topic_id: Uuid,
+    partition_id: i32,
+    partition: &Partition,
+    broker_id: i32,
+) -> Option<MetadataRecord> {
+    if partition.has_leader() {
+        return None;
+    }
+    if partition.isr.contains(&broker_id) {
+        return Some(elect(topic_id, partition_id, broker_id));
+    }
+    let eligible = partition.eligible_leader_replicas.contains(&broker_id);
+    let nobody_else = partition.isr.is_empty() && partition.eligible_leader_replicas.is_empty();
+    if !eligible && !(nobody_else && partition.last_known_elr == [broker_id]) {
+        return None;
+    }
+    let others = partition.eligible_leader_replicas.iter().filter(|id| **id != broker_id);
+    let change = PartitionChangeRecord {
+        partition_id,
+        topic_id,
+        leader: broker_id,
+        isr: Some(vec![broker_id]),
+        eligible_leader_replicas: Some(others.copied().collect()),
+        last_known_elr: Some(Vec::new()),
+        ..Default::default()
+    };
+    Some(change.into())
 }
 
 /// Naming a leader, even the same one, begins a new leader epoch.
