@@ -89,12 +89,13 @@ fn elect_returned(
     if partition.isr.contains(&broker_id) {
         return Some(elect(topic_id, partition_id, broker_id));
     }
-    let eligible = partition.eligible_leader_replicas.contains(&broker_id);
-    let nobody_else = partition.isr.is_empty() && partition.eligible_leader_replicas.is_empty();
-    if !eligible && !(nobody_else && partition.last_known_elr == [broker_id]) {
+    let eligible = &partition.eligible_leader_replicas;
+    let nobody_else = partition.isr.is_empty() && eligible.is_empty();
+    let was_last = nobody_else && partition.last_known_elr == [broker_id];
+    if !was_last && !eligible.contains(&broker_id) {
         return None;
     }
-    let others = partition.eligible_leader_replicas.iter().filter(|id| **id != broker_id);
+    let others = eligible.iter().filter(|id| **id != broker_id);
     let change = PartitionChangeRecord {
         partition_id,
         topic_id,

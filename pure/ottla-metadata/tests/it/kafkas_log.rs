@@ -1,11 +1,11 @@
 //! A `__cluster_metadata` that Apache Kafka 4.3.1 wrote (its no-ops left out) is understood whole,
 //! and each record would have been written by us with the same bytes.
 
-use bytes::Bytes;
-use ottla_metadata::MetadataRecord;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use ottla_config::BrokerConfig;
+use ottla_metadata::MetadataRecord;
 use ottla_metadata::controller::{Command, Controller, Registration, Soft};
 use ottla_protocol::Uuid;
 use ottla_protocol::records::{batches, records};
