@@ -107,15 +107,22 @@ impl<E: Env> Partition<E> {
         from: i64,
         upper: i64,
     ) -> Result<Option<TimestampedOffset>, ReadError> {
-        let candidate = {
-            let state = self.state.lock();
-            let found = state.tail.from(from).find(|batch| batch.max_timestamp >= timestamp);
-            found.map(|batch| batch.bytes.clone())
-        };
-        let Some(batch) = candidate else { return Ok(None) };
-        let found = find_timestamp(&batch[..], 0, timestamp, from, UNPACKED_BYTES_MAX)
-            .map_err(|error| self.damaged(&self.folder(), &error))?;
-        Ok(found.and_then(answer).filter(|found| found.offset < upper))
+        let mut from = from;
+        loop {
+            let candidate = {
+                let state = self.state.lock();
+                let found = state.tail.from(from).find(|batch| batch.max_timestamp >= timestamp);
+                found.map(|batch| (batch.bytes.clone(), batch.last_offset + 1))
+            };
+            let Some((batch, next)) = candidate else { return Ok(None) };
+            let found = find_timestamp(&batch[..], 0, timestamp, from, UNPACKED_BYTES_MAX)
+                .map_err(|error| self.damaged(&self.folder(), &error))?;
+            if let Some(found) = found {
+                return Ok(answer(found).filter(|found| found.offset < upper));
+            }
+            // The record that has it lies before `from`, in the same batch.
+            from = next;
+        }
     }
 }
 

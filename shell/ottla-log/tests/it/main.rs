@@ -5,4 +5,5 @@
 mod basic;
 mod crash;
 mod damage;
+mod model;
 mod world;
