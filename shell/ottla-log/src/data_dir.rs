@@ -99,7 +99,12 @@ impl<E: Env> DataDir<E> {
         let old_epoch = survey.epoch.map_or(known_epoch, |file| file.epoch.max(known_epoch));
         // Above every leftover file's name, so that no name is given twice.
         let above = survey.files.last().map_or(0, |file| file.start_lsn + 1);
-        let begin = Begin { old_epoch, end_lsn, start_lsn: end_lsn.max(above) };
+        // A flush puts entries into segments that their group never made durable. No new entry may
+        // bear a position that a checkpointed partition believes to hold.
+        let covered = survey.checkpoint.iter().flat_map(|checkpoint| &checkpoint.partitions);
+        let covered = covered.map(|partition| partition.applied_lsn).max().unwrap_or(0);
+        let start_lsn = end_lsn.max(above).max(covered);
+        let begin = Begin { old_epoch, end_lsn, start_lsn };
         let session = Session { directory: directory_id, epoch: old_epoch + 1 };
         let next_number = survey.checkpoint.as_ref().map_or(1, |c| c.header.next_number);
         let wal = Arc::new(Wal::new(env.clone(), &options, session, begin.start_lsn));
