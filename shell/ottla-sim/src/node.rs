@@ -45,7 +45,7 @@ pub enum Start {
     Refused(String),
 }
 
-/// The broker's settings: small segments and a small log, so that short runs roll and recycle.
+/// The broker's settings: small segments, so that short runs roll them.
 pub fn layers(flush: Flush, partitions: i32) -> Layers {
     let settings = [
         ("node.id", "1"),
@@ -55,7 +55,6 @@ pub fn layers(flush: Flush, partitions: i32) -> Layers {
         ("offsets.topic.num.partitions", "2"),
         ("offsets.topic.replication.factor", "1"),
         ("log.segment.bytes", "1048576"),
-        ("ottla.wal.size.max", "16777216"),
         ("ottla.flush", flush.word()),
     ];
     Layers::new(settings.map(|(key, value)| Setting::flag(key, value)))

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_env::Env;
-use ottla_env::sim::{LossPlan, Random, Sim, SimEnv};
+use ottla_env::sim::{LossPlan, Op, Random, Sim, SimDisk, SimEnv};
 use ottla_log::{
     AppendError, AppendOptions, DataDir, DataDirOptions, FlushMode, LogConfig, Partition,
     ReadOptions, TopicPartition,
@@ -31,6 +31,8 @@ const FAILURES: (u64, u64) = (1, 6);
 /// Effects before one is cut short.
 const EFFECTS_MAX: u64 = 300;
 const UP_MS_MAX: u64 = 200;
+/// Lives in which the disk fails short of losing its power.
+const FAULTY_PERCENT: u64 = 25;
 /// Starts after a failure that may be cut short in turn.
 const STARTS_MAX: u32 = 8;
 /// Batches appended before the first is awaited.
@@ -114,6 +116,10 @@ fn config(random: &mut Random) -> LogConfig {
 async fn tell(sim: &Sim, job: &Arc<Job>, random: &mut Random) -> Result<Ending, String> {
     let mut env = SimEnv::clone(&sim.node(BROKER));
     for _ in 0..random.between(FAILURES.0, FAILURES.1) {
+        let is_faulty = random.chance(FAULTY_PERCENT);
+        if is_faulty {
+            plan_faults(&sim.disk(BROKER), random);
+        }
         let (refused, refusal) = oneshot::channel();
         env.spawn("life", live(env.clone(), job.clone(), random.next_u64(), refused));
         let up = Duration::from_millis(random.below(UP_MS_MAX));
@@ -124,9 +130,17 @@ async fn tell(sim: &Sim, job: &Arc<Job>, random: &mut Random) -> Result<Ending, 
         tokio::select! {
             biased;
             () = sim.until_down(BROKER) => job.history.lock().cuts += 1,
-            Ok(text) = &mut refusal => return Err(text),
+            Ok(text) = &mut refusal => {
+                // A disk with faults may keep a directory from being opened.
+                if !is_faulty {
+                    return Err(text);
+                }
+                fail(sim, job, random);
+            }
             () = sim.sleep(up) => fail(sim, job, random),
         }
+        sim.disk(BROKER).clear_faults();
+        sim.disk(BROKER).set_capacity(u64::MAX);
         let pause = random.below(50);
         sim.sleep(Duration::from_millis(pause)).await;
         env = sim.restart(BROKER);
@@ -150,6 +164,17 @@ async fn tell(sim: &Sim, job: &Arc<Job>, random: &mut Random) -> Result<Ending, 
     let (sender, read) = oneshot::channel();
     env.spawn("reading", read_back(env.clone(), job.clone(), sender));
     read.await.unwrap_or_else(|_| Err("reading back ended".to_owned()))
+}
+
+/// Errors, or no room, some calls from now. The log may stop; it may not lose.
+fn plan_faults(disk: &SimDisk, random: &mut Random) {
+    let ops = [Op::Write, Op::Write, Op::Sync, Op::Sync, Op::Name, Op::Read];
+    if random.chance(80) {
+        let op = ops[random.index(ops.len())];
+        disk.fail_after(op, random.below(100), random.between(1, 3));
+    } else {
+        disk.set_capacity(random.between(1 << 16, 1 << 20));
+    }
 }
 
 fn fail(sim: &Sim, job: &Job, random: &mut Random) {

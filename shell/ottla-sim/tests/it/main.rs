@@ -1,5 +1,6 @@
 //! The short forms of the simulations, as `cargo test` runs them; `ottla-sim run` has the long ones.
 
+mod broker;
 mod log;
 
 use ottla_sim::node::Flush;
