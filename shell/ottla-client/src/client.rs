@@ -27,7 +27,7 @@ struct Inner<E: Env> {
     env: E,
     options: ClientOptions,
     cluster: Mutex<Known>,
-    connections: Mutex<BTreeMap<(Peer, Lane), Arc<Slot<E>>>>,
+    connections: Mutex<Slots<E>>,
 }
 
 /// The cluster as last heard of, and when each topic was.
@@ -36,6 +36,8 @@ struct Known {
     cluster: Arc<Cluster>,
     heard: BTreeMap<Str, MonoTime>,
 }
+
+type Slots<E> = BTreeMap<(Peer, Lane), Arc<Slot<E>>>;
 
 /// Holds the connection to one peer, or the right to open it.
 struct Slot<E: Env> {

@@ -86,8 +86,8 @@ impl<E: Env> Connection<E> {
             state: Mutex::new(WaitingState { callers: BTreeMap::new(), failed: None }),
         });
         let (frames, queue) = mpsc::channel(FRAMES_QUEUED_MAX);
-        let _ = env
-            .spawn("client-write", write_frames(writer, queue, waiting.clone(), address.clone()));
+        let writing = write_frames(writer, queue, waiting.clone(), address.clone());
+        drop(env.spawn("client-write", writing));
         let reader =
             env.spawn("client-read", read_frames(reader, waiting.clone(), address.clone()));
         let mut connection = Connection {

@@ -4,6 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::consume::Consume;
+use crate::commands::group::GroupCommand;
+use crate::commands::produce::Produce;
+use crate::commands::topic::TopicCommand;
+
 /// Apache Kafka, rebuilt in Rust: broker, controller and command-line tool.
 #[derive(Debug, Parser)]
 #[command(name = "ottla", version, args_conflicts_with_subcommands = true)]
@@ -18,6 +23,16 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a node (what `ottla` alone does, too).
     Server(ServerFlags),
+    /// Create, list, describe, delete and alter topics.
+    #[command(subcommand, alias = "topics")]
+    Topic(TopicCommand),
+    /// Send the lines of standard input as records.
+    Produce(Produce),
+    /// Write the records of topics to standard output.
+    Consume(Consume),
+    /// List, describe, move and delete consumer groups.
+    #[command(subcommand, alias = "groups")]
+    Group(GroupCommand),
     /// Explain, list and check configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

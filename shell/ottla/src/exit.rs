@@ -8,7 +8,12 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     Done = 0,
     Failed = 1,
+    /// What clap, too, ends with.
+    Usage = 2,
+    CannotConnect = 3,
+    Denied = 4,
     NotFound = 5,
+    TimedOut = 6,
     Interrupted = 130,
 }
 

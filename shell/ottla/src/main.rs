@@ -7,6 +7,8 @@ use clap::Parser;
 mod exit;
 mod output;
 
+mod commands;
+
 mod cli;
 mod loading;
 mod logging;
@@ -25,6 +27,10 @@ fn main() -> ExitCode {
     let exit = match cli.command {
         None => server::run(&cli.server),
         Some(Command::Server(flags)) => server::run(&flags),
+        Some(Command::Topic(command)) => commands::topic::run(command),
+        Some(Command::Produce(flags)) => commands::produce::run(flags),
+        Some(Command::Consume(flags)) => commands::consume::run(flags),
+        Some(Command::Group(command)) => commands::group::run(command),
         Some(Command::Config(command)) => config_command::run(&command),
         Some(Command::Version) => {
             output::print(&format!("ottla {}\n", env!("CARGO_PKG_VERSION")));

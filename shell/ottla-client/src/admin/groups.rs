@@ -161,17 +161,12 @@ impl<E: Env> Admin<E> {
             name,
             partitions: indexes
                 .into_iter()
-                .map(|partition_index| OffsetDeleteRequestPartition {
-                    partition_index,
-                    ..OffsetDeleteRequestPartition::default()
-                })
+                .map(|partition_index| OffsetDeleteRequestPartition { partition_index })
                 .collect(),
-            ..OffsetDeleteRequestTopic::default()
         };
         let request = OffsetDeleteRequest {
             group_id: group.clone(),
             topics: offsets::group_by_topic(partitions).into_iter().map(topic).collect(),
-            ..OffsetDeleteRequest::default()
         };
         let doing = || format!("delete offsets of group \"{group}\"");
         let answered = self.client.retry(Target::Broker(coordinator), &request, |response| {

@@ -15,11 +15,7 @@ use crate::topic_partition::TopicPartition;
 /// What a member says of itself when it joins.
 pub fn encode_subscription(member: &Member) -> Bytes {
     let owned = by_topic(&member.owned).into_iter().map(|(topic, partitions)| {
-        consumer_protocol_subscription::TopicPartition {
-            topic,
-            partitions,
-            ..consumer_protocol_subscription::TopicPartition::default()
-        }
+        consumer_protocol_subscription::TopicPartition { topic, partitions }
     });
     let subscription = ConsumerProtocolSubscription {
         topics: member.topics.clone(),
@@ -57,11 +53,7 @@ pub fn decode_subscription(
 /// What the leader hands to a member.
 pub fn encode_assignment(partitions: &[TopicPartition]) -> Bytes {
     let assigned = by_topic(partitions).into_iter().map(|(topic, partitions)| {
-        consumer_protocol_assignment::TopicPartition {
-            topic,
-            partitions,
-            ..consumer_protocol_assignment::TopicPartition::default()
-        }
+        consumer_protocol_assignment::TopicPartition { topic, partitions }
     });
     let assignment = ConsumerProtocolAssignment {
         assigned_partitions: assigned.collect(),

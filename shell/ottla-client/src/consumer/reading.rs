@@ -38,6 +38,7 @@ impl<E: Env> Consumer<E> {
             }
             let until = self.wait_until(deadline);
             tokio::select! {
+                biased;
                 answer = self.answers.recv() => {
                     if let Some(answer) = answer {
                         self.take_answer(answer)?;
