@@ -43,7 +43,13 @@ impl GroupOffsets {
     }
 
     /// Keeps copies of the names only where they are new, so that no frame or log chunk stays alive.
-    fn put(&mut self, group: &Str, topic: &Str, partition: i32, offset: CommittedOffset) {
+    fn put(
+        &mut self,
+        group: &Str,
+        topic: &Str,
+        partition: i32,
+        offset: CommittedOffset,
+    ) -> Option<CommittedOffset> {
         if !self.groups.contains_key(group) {
             self.groups.insert(group.detach(), TopicOffsets::new());
         }
@@ -51,19 +57,20 @@ impl GroupOffsets {
         if !topics.contains_key(topic) {
             topics.insert(topic.detach(), BTreeMap::new());
         }
-        topics.get_mut(topic).expect("inserted above").insert(partition, offset);
+        topics.get_mut(topic).expect("inserted above").insert(partition, offset)
     }
 
-    fn remove(&mut self, group: &str, topic: &str, partition: i32) {
-        let Some(topics) = self.groups.get_mut(group) else { return };
-        let Some(partitions) = topics.get_mut(topic) else { return };
-        partitions.remove(&partition);
+    fn remove(&mut self, group: &str, topic: &str, partition: i32) -> Option<CommittedOffset> {
+        let topics = self.groups.get_mut(group)?;
+        let partitions = topics.get_mut(topic)?;
+        let removed = partitions.remove(&partition);
         if partitions.is_empty() {
             topics.remove(topic);
         }
         if topics.is_empty() {
             self.groups.remove(group);
         }
+        removed
     }
 }
 
@@ -71,6 +78,8 @@ impl GroupOffsets {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Offsets {
     committed: GroupOffsets,
+    /// How many of the committed offsets belong to a topic, by its name and id. Only positive counts.
+    topics: BTreeMap<(Str, Uuid), usize>,
     /// By producer id: written inside a transaction whose end has not been seen.
     pending: BTreeMap<i64, GroupOffsets>,
     /// The producers that have pending offsets, by group.
@@ -80,6 +89,11 @@ pub struct Offsets {
 impl Offsets {
     pub fn committed(&self) -> &GroupOffsets {
         &self.committed
+    }
+
+    /// The topics that anything is committed for. An id of zero: the record does not say.
+    pub fn topics(&self) -> impl Iterator<Item = &(Str, Uuid)> {
+        self.topics.keys()
     }
 
     pub fn pending(&self) -> impl Iterator<Item = &GroupOffsets> {
@@ -104,8 +118,27 @@ impl Offsets {
             .any(|topics| topics.get(topic).is_some_and(|p| p.contains_key(&partition)))
     }
 
-    pub(crate) fn commit(&mut self, group: &Str, topic: &Str, partition: i32, o: CommittedOffset) {
-        self.committed.put(group, topic, partition, o);
+    pub(crate) fn commit(
+        &mut self,
+        group: &Str,
+        topic: &Str,
+        partition: i32,
+        offset: CommittedOffset,
+    ) {
+        *self.topics.entry((topic.detach(), offset.topic_id)).or_default() += 1;
+        if let Some(former) = self.committed.put(group, topic, partition, offset) {
+            self.discount(topic, former.topic_id);
+        }
+    }
+
+    fn discount(&mut self, topic: &str, topic_id: Uuid) {
+        let key = (Str::copy_from(topic), topic_id);
+        if let Some(count) = self.topics.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 {
+                self.topics.remove(&key);
+            }
+        }
     }
 
     pub(crate) fn commit_pending(
@@ -120,7 +153,9 @@ impl Offsets {
 
     /// A tombstone speaks for the committed offset and for every pending one.
     pub(crate) fn remove(&mut self, group: &str, topic: &str, partition: i32) {
-        self.committed.remove(group, topic, partition);
+        if let Some(removed) = self.committed.remove(group, topic, partition) {
+            self.discount(topic, removed.topic_id);
+        }
         for producer_id in self.open_transactions.get(group).into_iter().flatten() {
             if let Some(pending) = self.pending.get_mut(producer_id) {
                 pending.remove(group, topic, partition);
@@ -148,7 +183,7 @@ impl Offsets {
                 for (partition, offset) in partitions {
                     let committed = self.committed.get(&group, &topic, partition);
                     if committed.is_none_or(|c| c.record_offset < offset.record_offset) {
-                        self.committed.put(&group, &topic, partition, offset);
+                        self.commit(&group, &topic, partition, offset);
                     }
                 }
             }

@@ -188,6 +188,7 @@ impl<E: Env> CoordinatorDriver<E> {
                 ErrorCode::CoordinatorNotAvailable
             })?;
             let room = Arc::new(room);
+            topic::forget_deleted(self, &room).await;
             self.reschedule(&room);
             Ok(room)
         });

@@ -7,6 +7,7 @@ mod world;
 
 mod bad_input;
 mod fetch;
+mod groups;
 mod limits;
 mod metadata;
 mod produce;

@@ -71,9 +71,7 @@ pub(crate) fn topics_deleted(hard: &Hard, step: &mut Step, topics: &[(Str, Uuid)
     for (group, offsets) in stores.flat_map(|store| store.iter()) {
         for (name, topic_id) in topics {
             let Some((topic, partitions)) = offsets.get_key_value(name) else { continue };
-            let gone = partitions.iter().filter(|(_, offset)| {
-                offset.topic_id == *topic_id || offset.topic_id == Uuid::ZERO
-            });
+            let gone = partitions.iter().filter(|(_, offset)| offset.topic_id == *topic_id);
             keys.extend(gone.map(|(index, _)| (group, topic, *index)));
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ottla_coordinator::{Command, Completion, Decision, Now, Reply, Shard, Soft, Token};
 use ottla_env::Env;
-use ottla_protocol::ErrorCode;
+use ottla_protocol::{ErrorCode, Str, Uuid};
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
 use super::batch::batch;
@@ -60,6 +60,11 @@ impl<E: Env> Room<E> {
     /// The monotonic millisecond at which a timer is due.
     pub(super) fn deadline(&self) -> i64 {
         self.deadline.load(Ordering::SeqCst)
+    }
+
+    /// The topics that anything is committed for.
+    pub(super) async fn topics(&self) -> Vec<(Str, Uuid)> {
+        self.state.lock().await.shard.hard().offsets().topics().cloned().collect()
     }
 
     /// Asks, and returns where the answer will arrive.

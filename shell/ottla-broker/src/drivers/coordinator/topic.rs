@@ -6,10 +6,10 @@ use std::time::Duration;
 use ottla_coordinator::Command;
 use ottla_env::Env;
 use ottla_metadata::controller::NewTopic;
-use ottla_metadata::image::MetadataImage;
 use ottla_protocol::{ErrorCode, Str, Uuid};
 
 use super::CoordinatorDriver;
+use super::room::Room;
 
 /// Kafka's name for it.
 pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -44,10 +44,10 @@ pub(super) async fn ensure<E: Env>(driver: &CoordinatorDriver<E>) -> Result<(), 
     }
 }
 
-/// Removes the offsets of deleted topics, until the coordinator stops.
+/// Removes the offsets of deleted topics, until the coordinator stops. It looks at what is there and
+/// not at what has changed, so no deletion is missed, however short a topic's life was.
 pub(super) async fn follow_deletions<E: Env>(driver: Arc<CoordinatorDriver<E>>) {
     let mut images = driver.controller.watch_image();
-    let mut known = Arc::clone(&images.borrow_and_update());
     let mut stopped = driver.stopped.subscribe();
     loop {
         tokio::select! {
@@ -56,20 +56,23 @@ pub(super) async fn follow_deletions<E: Env>(driver: Arc<CoordinatorDriver<E>>) 
             changed = images.changed() => if changed.is_err() { return },
         }
         driver.env.sleep(DELETIONS_PAUSE).await;
-        let image = Arc::clone(&images.borrow_and_update());
-        let topics = deleted(&known, &image);
-        known = image;
-        if topics.is_empty() {
-            continue;
-        }
+        images.mark_unchanged();
         for room in driver.rooms() {
-            let command = Command::TopicsDeleted { topics: topics.clone() };
-            room.tell(&driver.env, &driver.data_dir, command).await;
+            forget_deleted(&driver, &room).await;
         }
     }
 }
 
-fn deleted(before: &MetadataImage, now: &MetadataImage) -> Vec<(Str, Uuid)> {
-    let gone = before.topics.iter().filter(|topic| now.topics.by_id(topic.id).is_none());
-    gone.map(|topic| (topic.name.clone(), topic.id)).collect()
+/// Removes a shard's offsets of topics that are no more.
+pub(super) async fn forget_deleted<E: Env>(driver: &CoordinatorDriver<E>, room: &Arc<Room<E>>) {
+    let mut topics = room.topics().await;
+    let image = driver.controller.image();
+    topics.retain(|(name, id)| match *id {
+        Uuid::ZERO => !image.topics.contains(name),
+        id => image.topics.by_id(id).is_none(),
+    });
+    if !topics.is_empty() {
+        let command = Command::TopicsDeleted { topics };
+        room.tell(&driver.env, &driver.data_dir, command).await;
+    }
 }
