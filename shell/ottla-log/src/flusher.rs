@@ -108,10 +108,11 @@ impl<E: Env> Flusher<E> {
         let unflushed = next - wal.flushed();
         let budget = options.buffer_budget_bytes;
         let narrow = wal.live_bytes() + options.buffer_bytes >= budget - budget / 4;
+        let pressed = wal.take_pressed();
         let age = self.volume.env.now().since(self.last_pass);
         let old = age >= Duration::from_millis(options.flush_age_ms);
         let doomed = !self.volume.doomed.lock().is_empty();
-        if unflushed >= options.flush_bytes || (narrow && unflushed > 0) {
+        if unflushed >= options.flush_bytes || (narrow && unflushed > 0) || pressed {
             return Due::Flush;
         }
         if old && (unflushed > 0 || doomed) { Due::Flush } else { Due::Nothing }

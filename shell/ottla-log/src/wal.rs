@@ -80,6 +80,8 @@ pub(crate) struct Wal<E: Env> {
     flush_bytes: u64,
     /// Everything below was synced (`flush=none`).
     synced: AtomicU64,
+    /// An append was told to wait.
+    pressed: AtomicBool,
     /// Closed to new entries.
     sealed: AtomicBool,
 }
@@ -122,6 +124,7 @@ impl<E: Env> Wal<E> {
             flushed: AtomicU64::new(start_lsn),
             flush_bytes: options.flush_bytes,
             synced: AtomicU64::new(start_lsn),
+            pressed: AtomicBool::new(false),
             sealed: AtomicBool::new(false),
         }
     }
@@ -152,17 +155,13 @@ impl<E: Env> Wal<E> {
         }
         let full = self.used_bytes.load(Ordering::Relaxed) > self.busy_above_bytes;
         if full && urgency == Urgency::MayWait {
-            self.flush_wanted.notify_one();
-            return Err(StageError::Busy);
+            return Err(self.busy());
         }
         let placed = self.staging.lock().stage(head, len, urgency, by, fill);
         if self.flush == FlushMode::Wal {
             self.wake.notify_one();
         }
-        let Ok(placed) = placed else {
-            self.flush_wanted.notify_one();
-            return Err(StageError::Busy);
-        };
+        let Ok(placed) = placed else { return Err(self.busy()) };
         if placed.lsn.saturating_sub(self.flushed.load(Ordering::Relaxed)) >= self.flush_bytes {
             self.flush_wanted.notify_one();
         }
@@ -273,8 +272,23 @@ impl<E: Env> Wal<E> {
         let notified = self.room.notified();
         tokio::pin!(notified);
         notified.as_mut().enable();
-        self.flush_wanted.notify_one();
+        if self.offline.load(Ordering::Acquire) || self.sealed.load(Ordering::Acquire) {
+            return;
+        }
+        self.busy();
         notified.await;
+    }
+
+    /// Asks the flusher for room, whatever else is due.
+    fn busy(&self) -> StageError {
+        self.pressed.store(true, Ordering::Release);
+        self.flush_wanted.notify_one();
+        StageError::Busy
+    }
+
+    /// Whether someone was told to wait since the last time this was asked.
+    pub(crate) fn take_pressed(&self) -> bool {
+        self.pressed.swap(false, Ordering::AcqRel)
     }
 
     /// A checkpoint covers everything below `lsn`: its files are free.
@@ -329,6 +343,7 @@ impl<E: Env> Wal<E> {
     pub(crate) fn abandon(&self) {
         self.offline.store(true, Ordering::Release);
         self.sealed.store(true, Ordering::Release);
+        self.room.notify_waiters();
         self.flush_wanted.notify_one();
         self.wake.notify_one();
     }

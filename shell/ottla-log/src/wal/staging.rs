@@ -196,7 +196,11 @@ impl Staging {
             return Ok(());
         }
         let size = self.limits.buffer_bytes.max(total.next_multiple_of(4096));
-        if self.live_bytes + size > self.limits.budget_bytes && urgency == Urgency::MayWait {
+        let over = self.live_bytes + size > self.limits.budget_bytes;
+        // The flusher keeps half the budget as cache: what is large goes over it rather than never.
+        let floor = self.limits.budget_bytes / 2 + self.limits.buffer_bytes;
+        let large = size > self.limits.buffer_bytes && self.live_bytes <= floor;
+        if over && !large && urgency == Urgency::MayWait {
             return Err(NoRoom);
         }
         self.retire_current();

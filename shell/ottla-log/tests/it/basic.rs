@@ -96,3 +96,30 @@ fn none_orderly() {
 fn none_killed() {
     run(FlushMode::None, false, "none-killed");
 }
+
+/// Goal: an append that is told to wait always gets room in the end, however large it is.
+#[test]
+fn large_appends_get_room() {
+    let sim = ottla_env::sim::Sim::new(4);
+    let env = sim.node("n");
+    sim.block_on(async move {
+        let (dir, _) = DataDir::open(env, small(std::path::Path::new("/data"))).unwrap();
+        let config = ottla_log::LogConfig { segment_bytes: 50_000, ..config() };
+        let partition = dir.create_partition(&id("large", 1, 0), config).unwrap();
+        let mut last = 0;
+        for number in 0..200usize {
+            let value = vec![7; [100, 23_000, 9000, 300][number % 4]];
+            last = loop {
+                let append = AppendOptions::client(0, 1000);
+                match partition.append(batch(&[&value], 1000), &append) {
+                    Err(ottla_log::AppendError::Busy) => dir.room().await,
+                    other => break other.unwrap().lsn,
+                }
+            };
+        }
+        dir.wait_durable(last).await.unwrap();
+        assert_eq!(values(&partition).len(), 200);
+        dir.close().await;
+        dir.room().await;
+    });
+}
