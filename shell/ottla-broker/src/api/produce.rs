@@ -69,6 +69,7 @@ pub(crate) enum Step {
 /// A request on its way into the log.
 pub(crate) struct Append {
     acks: i16,
+    has_transactional_id: bool,
     deadline: MonoTime,
     envelope: Envelope,
     topics: std::vec::IntoIter<TopicProduceData>,
@@ -92,6 +93,7 @@ pub(crate) fn begin(
     let responses = Vec::with_capacity(request.topic_data.len());
     Ok(Append {
         acks: request.acks,
+        has_transactional_id: request.transactional_id.is_some(),
         deadline: now + timeout.max(TIMEOUT_MIN),
         envelope: Envelope::new(ApiKey::Produce, context),
         topics: request.topic_data.into_iter(),
@@ -126,7 +128,9 @@ impl Append {
                 let outcome = match &topic {
                     Err(error) => Err((*error).into()),
                     _ if !matches!(self.acks, -1..=1) => Err(ErrorCode::InvalidRequiredAcks.into()),
-                    Ok(topic) => append(topic, index, records, context, now_ms),
+                    Ok(topic) => {
+                        append(topic, index, records, context, self.has_transactional_id, now_ms)
+                    }
                 };
                 if matches!(&outcome, Err(Failure { error: AppendError::Busy, .. })) {
                     self.waiting = Some(data);
@@ -204,6 +208,21 @@ impl From<ErrorCode> for Failure {
     }
 }
 
+impl From<(ErrorCode, String)> for Failure {
+    fn from((code, message): (ErrorCode, String)) -> Self {
+        Failure { error: objection(code, message), log_start_offset: NONE }
+    }
+}
+
+/// No transaction is ever open here: a batch of one would hold read-committed readers up for good.
+fn outside_transaction(has_transactional_id: bool) -> ErrorCode {
+    if has_transactional_id {
+        ErrorCode::InvalidTxnState
+    } else {
+        ErrorCode::TransactionalIdAuthorizationFailed
+    }
+}
+
 fn objection(code: ErrorCode, message: String) -> AppendError {
     AppendError::Refused { code, message, record_errors: Vec::new() }
 }
@@ -214,6 +233,7 @@ fn append<E: Env>(
     index: i32,
     records: Option<Bytes>,
     context: &RequestContext,
+    has_transactional_id: bool,
     now_ms: i64,
 ) -> Result<Appended, Failure> {
     let partition = topic.partition(index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
@@ -221,8 +241,10 @@ fn append<E: Env>(
         return Err(ErrorCode::InvalidTopicException.into());
     }
     let limit = partition.log.config().max_message_bytes;
-    let records = shape::one_batch(records, context.version, limit)
-        .map_err(|(code, message)| refused(partition, code, message))?;
+    let records = shape::one_batch(records, context.version, limit).map_err(Failure::from)?;
+    if shape::is_transactional(&records) {
+        return Err(outside_transaction(has_transactional_id).into());
+    }
     partition.watchers.appending(records.len());
     let options = AppendOptions {
         defer_write: true,
@@ -234,11 +256,6 @@ fn append<E: Env>(
     })
 }
 
-fn refused<E: Env>(partition: &Partition<E>, code: ErrorCode, message: String) -> Failure {
-    let log_start_offset = log_start_beside(partition, code);
-    Failure { error: objection(code, message), log_start_offset }
-}
-
 /// The log start that Kafka sends beside an error; not beside those it expects.
 fn log_start_beside<E: Env>(partition: &Partition<E>, code: ErrorCode) -> i64 {
     match code {
@@ -247,8 +264,7 @@ fn log_start_beside<E: Env>(partition: &Partition<E>, code: ErrorCode) -> i64 {
         | ErrorCode::MessageTooLarge
         | ErrorCode::RecordListTooLarge
         | ErrorCode::CorruptMessage
-        | ErrorCode::KafkaStorageError
-        | ErrorCode::InvalidRecord => NONE,
+        | ErrorCode::KafkaStorageError => NONE,
         _ => partition.log.offsets().log_start,
     }
 }

@@ -153,3 +153,6 @@ impl<F: Future + Unpin> Future for UnlessPanic<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,6 +75,15 @@ async fn bad_batches<E: Env>(place: Place<E>) {
     let zstd = BatchOptions { compression: Compression::Zstd, ..BatchOptions::default() };
     let answer = client.produce(6, "t", batch(zstd, &["x"])).await;
     assert_eq!(answer.error_code, ErrorCode::UnsupportedCompressionType.code());
+    let open = BatchOptions {
+        transactional: true,
+        producer_id: 1,
+        producer_epoch: 0,
+        base_sequence: 0,
+        ..BatchOptions::default()
+    };
+    let answer = client.produce(9, "t", batch(open, &["x"])).await;
+    assert_eq!(answer.error_code, ErrorCode::TransactionalIdAuthorizationFailed.code());
     assert_eq!(client.produce(9, "t", good).await.base_offset, 0, "nothing bad was appended");
     node.broker.shutdown().await;
 }

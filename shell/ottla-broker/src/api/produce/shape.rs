@@ -11,6 +11,9 @@ const OVERHEAD: usize = 12;
 const UP_TO_MAGIC: usize = 17;
 /// The least a batch of any magic announces.
 const ANNOUNCED_MIN: i32 = 14;
+/// The lower byte of a batch's attributes, and the bit in it of a transaction's batch.
+const ATTRIBUTES_LOW: usize = 22;
+const TRANSACTIONAL: u8 = 0x10;
 /// First version whose records are one batch of magic 2.
 const ONE_BATCH: i16 = 3;
 /// First version that may carry zstd.
@@ -57,6 +60,11 @@ pub(super) fn one_batch(
         return Err((ErrorCode::InvalidRecord, text));
     }
     Ok(records.slice(..length))
+}
+
+/// Whether a batch of the right shape belongs to a transaction.
+pub(super) fn is_transactional(batch: &Bytes) -> bool {
+    batch.get(ATTRIBUTES_LOW).is_some_and(|attributes| attributes & TRANSACTIONAL != 0)
 }
 
 /// The length of the batch at the front; nothing where the bytes end before it does.
