@@ -37,6 +37,9 @@ struct Queue {
     /// By sequence.
     again: VecDeque<Batch>,
     in_flight: usize,
+    /// A batch that failed before is on its way again. Nothing new is sent meanwhile: if its answer
+    /// is lost once more, the broker must still remember it among the last five.
+    retrying: bool,
     next_sequence: i32,
     /// The sequence that must be acknowledged next.
     expected_sequence: i32,
@@ -189,8 +192,14 @@ impl Accumulator {
         self.unfinished -= 1;
         let Some(queue) = self.queues.get_mut(partition) else { return };
         queue.in_flight -= 1;
+        queue.retrying = false;
         if let (true, Some(sequence)) = (appended, batch.sequence) {
-            queue.expected_sequence = wrap(sequence, batch.records.len());
+            // One that came again may be older than what was acknowledged meanwhile.
+            let next = wrap(sequence, batch.records.len());
+            let ahead = next.wrapping_sub(queue.expected_sequence) & i32::MAX;
+            if ahead < i32::MAX / 2 {
+                queue.expected_sequence = next;
+            }
         }
         self.renew |= self.idempotent && !appended;
     }
@@ -200,9 +209,12 @@ impl Accumulator {
         self.in_flight -= 1;
         let Some(queue) = self.queues.get_mut(partition) else { return };
         queue.in_flight -= 1;
+        queue.retrying = false;
         queue.not_before = not_before;
+        // Sequences have 31 bits: the difference is extended from those.
         let age = |batch: &Batch| {
-            batch.sequence.map_or(0, |sequence| sequence.wrapping_sub(queue.expected_sequence))
+            let ahead = |sequence: i32| sequence.wrapping_sub(queue.expected_sequence);
+            batch.sequence.map_or(0, |sequence| (ahead(sequence) << 1) >> 1)
         };
         let at = queue.again.iter().position(|other| age(other) > age(&batch));
         queue.again.insert(at.unwrap_or(queue.again.len()), batch);
@@ -248,11 +260,8 @@ impl Queue {
         hurry: bool,
         in_flight_max: usize,
     ) -> Wait {
-        let blocked = if self.again.is_empty() {
-            self.in_flight >= in_flight_max
-        } else {
-            self.in_flight > 0
-        };
+        let in_order = self.again.is_empty() && !self.retrying;
+        let blocked = self.in_flight >= if in_order { in_flight_max } else { 1 };
         let lingers = match (&self.gathering, self.again.is_empty() && self.ready.is_empty()) {
             (_, false) => now,
             (None, true) => return Wait::Idle,
@@ -271,6 +280,7 @@ impl Queue {
     fn take(&mut self, producer: Option<(i64, i16)>, options: &BatchOptions) -> Batch {
         self.in_flight += 1;
         if let Some(batch) = self.again.pop_front() {
+            self.retrying = true;
             return batch;
         }
         let first = self.ready.pop_front().or_else(|| self.gathering.take());
@@ -361,3 +371,6 @@ impl Due {
 fn wrap(sequence: i32, by: usize) -> i32 {
     ((i64::from(sequence) + by as i64) & i64::from(i32::MAX)) as i32
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! Batches against a broker of a few lines that loses requests and answers: every record is in the
+//! log once and in order, whatever happens on the way.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use ottla_protocol::ErrorCode;
+use ottla_protocol::records::{BatchHeader, records};
+use proptest::prelude::*;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::*;
+use crate::producer::ProducerRecord;
+
+const PRODUCER: (i64, i16) = (7, 0);
+
+/// The log of one partition and the sequences it accepts, as a broker judges them.
+#[derive(Default)]
+struct Broker {
+    log: Vec<Bytes>,
+    next_sequence: i32,
+    known: VecDeque<(i32, i64)>,
+}
+
+impl Broker {
+    /// The base offset, or an error code.
+    fn append(&mut self, batch: &Bytes) -> Result<i64, ErrorCode> {
+        let header = BatchHeader::parse(batch).unwrap();
+        if let Some((_, offset)) = self.known.iter().find(|(s, _)| *s == header.base_sequence) {
+            return Ok(*offset);
+        }
+        if header.base_sequence != self.next_sequence {
+            return Err(ErrorCode::OutOfOrderSequenceNumber);
+        }
+        let offset = self.log.len() as i64;
+        for record in records(&header, batch, 1 << 20).unwrap() {
+            self.log.push(record.unwrap().value.unwrap());
+        }
+        self.next_sequence = wrap(header.base_sequence, header.records_count as usize);
+        self.known.push_back((header.base_sequence, offset));
+        if self.known.len() > 5 {
+            self.known.pop_front();
+        }
+        Ok(offset)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    Fine,
+    RequestLost,
+    AnswerLost,
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![3 => Just(Fate::Fine), 1 => Just(Fate::RequestLost), 1 => Just(Fate::AnswerLost)]
+}
+
+fn pending(
+    number: usize,
+    memory: &Arc<Semaphore>,
+) -> (Pending, oneshot::Receiver<Result<Delivered>>) {
+    let (tell, told) = oneshot::channel();
+    let record = ProducerRecord::new("t", number.to_string());
+    let permit = memory.clone().try_acquire_owned().unwrap();
+    (Pending { record, timestamp: 0, tell, _memory: permit }, told)
+}
+
+fn partition() -> TopicPartition {
+    TopicPartition::new("t", 0)
+}
+
+/// A sender in one function: requests on their way come back in any order of the choices.
+struct Sender {
+    accumulator: Accumulator,
+    broker: Broker,
+    on_the_way: VecDeque<(Batch, Result<i64, ErrorCode>)>,
+    now: MonoTime,
+}
+
+impl Sender {
+    fn step(&mut self, fates: &mut impl Iterator<Item = Fate>, come_back: bool) {
+        self.now = self.now + Duration::from_millis(10);
+        let due = self.accumulator.due(self.now, |_| Some(1));
+        assert!(due.expired.is_empty());
+        for (_, batch) in due.by_leader.into_values().flatten() {
+            let answer = match fates.next().unwrap_or(Fate::Fine) {
+                Fate::Fine => self.broker.append(&batch.bytes()),
+                Fate::RequestLost => Err(ErrorCode::NetworkException),
+                Fate::AnswerLost => {
+                    let _ = self.broker.append(&batch.bytes());
+                    Err(ErrorCode::NetworkException)
+                }
+            };
+            self.on_the_way.push_back((batch, answer));
+        }
+        if come_back && let Some((batch, answer)) = self.on_the_way.pop_front() {
+            self.take(batch, answer);
+        }
+    }
+
+    fn take(&mut self, batch: Batch, answer: Result<i64, ErrorCode>) {
+        match answer {
+            Ok(offset) => {
+                self.accumulator.end(&partition(), &batch, true);
+                batch.delivered(&partition(), offset, -1);
+            }
+            Err(code) => {
+                let overtaken = code == ErrorCode::OutOfOrderSequenceNumber;
+                assert!(!overtaken || !self.accumulator.is_next(&partition(), &batch));
+                self.accumulator.again(&partition(), batch, self.now);
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_record_once_and_in_order(
+        fates in prop::collection::vec(fate(), 0..40),
+        steps in prop::collection::vec((0..4usize, any::<bool>()), 1..60),
+    ) {
+        let options = ProducerOptions { batch_bytes: 60, ..ProducerOptions::default() };
+        let memory = Arc::new(Semaphore::new(10_000));
+        let mut accumulator = Accumulator::new(&options);
+        accumulator.producer = Some(PRODUCER);
+        let mut sender = Sender {
+            accumulator,
+            broker: Broker::default(),
+            on_the_way: VecDeque::new(),
+            now: MonoTime::default(),
+        };
+        let (mut fates, mut told) = (fates.into_iter(), Vec::new());
+        for (count, come_back) in steps {
+            for _ in 0..count {
+                let (pending, receiver) = pending(told.len(), &memory);
+                sender.accumulator.add(pending, 26, Some(0), 1, sender.now, || 0).unwrap();
+                told.push(receiver);
+            }
+            sender.step(&mut fates, come_back);
+        }
+        sender.accumulator.flushing = 1;
+        for _ in 0..2000 {
+            sender.step(&mut fates, true);
+        }
+        prop_assert_eq!(sender.accumulator.unfinished, 0);
+        prop_assert_eq!(sender.accumulator.in_flight, 0);
+        prop_assert!(!sender.accumulator.renew);
+        let expected: Vec<Bytes> = (0..told.len()).map(|n| Bytes::from(n.to_string())).collect();
+        prop_assert_eq!(sender.broker.log, expected);
+        for (number, mut receiver) in told.into_iter().enumerate() {
+            prop_assert_eq!(receiver.try_recv().unwrap().unwrap().offset, number as i64);
+        }
+        prop_assert_eq!(memory.available_permits(), 10_000);
+    }
+}
+
+#[test]
+fn a_batch_whose_time_is_up_is_handed_back() {
+    let options =
+        ProducerOptions { delivery_timeout: Duration::from_secs(1), ..ProducerOptions::default() };
+    let memory = Arc::new(Semaphore::new(10));
+    let mut accumulator = Accumulator::new(&options);
+    let (pending, _told) = pending(0, &memory);
+    accumulator.add(pending, 26, Some(0), 1, MonoTime::default(), || 0).unwrap();
+    let due = accumulator.due(MonoTime::default() + Duration::from_secs(2), |_| None);
+    assert_eq!((due.expired.len(), accumulator.unfinished, accumulator.renew), (1, 0, false));
+}
+
+#[test]
+fn sequences_wrap() {
+    assert_eq!(wrap(i32::MAX, 1), 0);
+    assert_eq!(wrap(i32::MAX - 1, 3), 1);
+}
