@@ -130,3 +130,6 @@ impl Fetched {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
