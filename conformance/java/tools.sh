@@ -5,7 +5,7 @@ set -u
 b=${BOOTSTRAP:-127.0.0.1:9092}
 n=$$-$(date +%s)
 failures=0
-conf=$(mktemp)
+conf=$(mktemp --suffix .properties)
 trap 'rm -f "$conf"' EXIT
 printf 'rootLogger.level=error\nappender.c.type=Console\nappender.c.name=c\nappender.c.target=SYSTEM_ERR\nappender.c.layout.type=PatternLayout\nappender.c.layout.pattern=%%p %%m%%n\nrootLogger.appenderRef.c.ref=c\n' >"$conf"
 run() { timeout 60 java -Xmx256m -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="$conf" -cp "$KAFKA_LIBS/*" "$@"; }

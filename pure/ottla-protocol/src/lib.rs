@@ -36,7 +36,8 @@ pub use encode_error::{EncodeError, EncodeErrorKind};
 pub use encoder::Encoder;
 pub use error_code::ErrorCode;
 pub use message::{
-    Message, RawTaggedField, Record, Request, decode_exact, encode_to_bytes, valid_versions,
+    Message, RawTaggedField, Record, Request, decode_exact, decode_request, encode_to_bytes,
+    valid_versions,
 };
 pub use str::Str;
 pub use uuid::{ParseUuidError, Uuid};

@@ -43,6 +43,13 @@ pub fn decode_exact<M: Message>(bytes: Bytes, version: i16) -> Result<M, DecodeE
     Ok(message)
 }
 
+/// Reads a request as Kafka's brokers do: what follows it in its frame is ignored.
+///
+/// Clients rely on that. librdkafka 2.16 asks for all topics (Metadata v13) with three bytes too many.
+pub fn decode_request<R: Request>(bytes: Bytes, version: i16) -> Result<R, DecodeError> {
+    R::decode(&mut Decoder::new(bytes), version)
+}
+
 /// Writes one message into contiguous memory.
 pub fn encode_to_bytes<M: Message>(message: &M, version: i16) -> Result<Bytes, EncodeError> {
     let mut e = Encoder::new();

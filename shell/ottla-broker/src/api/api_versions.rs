@@ -16,7 +16,7 @@ use ottla_protocol::messages::api_versions_response::{
     ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
 };
 use ottla_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
-use ottla_protocol::{ApiKey, ErrorCode, Str, decode_exact};
+use ottla_protocol::{ApiKey, ErrorCode, Str, decode_request};
 
 use super::answer::{self, Answer, RequestError};
 use super::context::{ClientSoftware, RequestContext};
@@ -33,7 +33,7 @@ pub(crate) fn serve<E: Env>(
         context.version = 0;
         return answer::encode(ApiKey::ApiVersions, context, &refusal::<E>());
     }
-    let request: ApiVersionsRequest = decode_exact(body, context.version)?;
+    let request: ApiVersionsRequest = decode_request(body, context.version)?;
     let response = response(rooms, context, &request);
     answer::encode(ApiKey::ApiVersions, context, &response)
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ottla_env::{Env, MonoTime};
 use ottla_protocol::messages::FetchRequest;
-use ottla_protocol::{ErrorCode, decode_exact};
+use ottla_protocol::{ErrorCode, decode_request};
 
 use super::answer::{Answer, RequestError};
 use super::context::RequestContext;
@@ -35,7 +35,7 @@ pub(crate) async fn serve<E: Env>(
     body: Bytes,
     phase: &mut PhaseWatch,
 ) -> Result<Answer, RequestError> {
-    let request: FetchRequest = decode_exact(body, context.version)?;
+    let request: FetchRequest = decode_request(body, context.version)?;
     let now = rooms.env.now();
     let reader = Reader::of(&request, context.version, &rooms.config.get());
     let patience = Patience::of(&request, now);

@@ -16,7 +16,7 @@ use ottla_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
 };
 use ottla_protocol::messages::{ProduceRequest, ProduceResponse};
-use ottla_protocol::{ApiKey, ErrorCode, Str, decode_exact};
+use ottla_protocol::{ApiKey, ErrorCode, Str, decode_request};
 
 use super::answer::{Answer, Envelope, RequestError};
 use super::context::RequestContext;
@@ -88,7 +88,7 @@ pub(crate) fn begin(
     body: Bytes,
     now: MonoTime,
 ) -> Result<Append, RequestError> {
-    let request: ProduceRequest = decode_exact(body, context.version)?;
+    let request: ProduceRequest = decode_request(body, context.version)?;
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     let responses = Vec::with_capacity(request.topic_data.len());
     Ok(Append {

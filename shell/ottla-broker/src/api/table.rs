@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_env::Env;
-use ottla_protocol::{ApiKey, Request as _, decode_exact, messages};
+use ottla_protocol::{ApiKey, Request as _, decode_request, messages};
 
 use super::answer::{self, Answer, RequestError};
 use super::context::RequestContext;
@@ -48,7 +48,7 @@ macro_rules! plain {
             call: Call::Plain(|rooms, context, body| {
                 Box::pin(async move {
                     let context = &*context;
-                    let request = decode_exact::<messages::$request>(body, context.version)?;
+                    let request = decode_request::<messages::$request>(body, context.version)?;
                     let response = super::$module::handle(rooms, context, request).await;
                     answer::encode(messages::$request::KEY, context, &response)
                 })
