@@ -53,6 +53,8 @@ pub struct LogConfig {
     /// -1 keeps any size.
     pub retention_bytes: i64,
     pub cleanup_policy: CleanupPolicy,
+    /// How many replicas must have a record before acks=all is answered; the broker asks, not the log.
+    pub min_insync_replicas: i32,
     pub max_message_bytes: u32,
     /// What one batch may decompress to.
     pub max_decompressed_message_bytes: u32,
@@ -81,6 +83,7 @@ impl Default for LogConfig {
             retention_ms: 7 * DAY_MS,
             retention_bytes: -1,
             cleanup_policy: CleanupPolicy { delete: true, compact: false },
+            min_insync_replicas: 1,
             max_message_bytes: (1 << 20) + 12,
             max_decompressed_message_bytes: 2_147_483_639,
             message_timestamp_type: TimestampKind::CreateTime,

@@ -117,7 +117,11 @@ impl Append {
 
     /// Partition by partition.
     fn append_all<E: Env>(&mut self, rooms: &Rooms<E>, context: &RequestContext) -> Step {
-        let now_ms = rooms.env.wall_ms();
+        let terms = Terms {
+            acks: self.acks,
+            has_transactional_id: self.has_transactional_id,
+            now_ms: rooms.env.wall_ms(),
+        };
         while self.current.is_some() || self.next_topic() {
             let (response, partitions) = self.current.as_mut().expect("there is a topic");
             let topic = find(rooms, response, context.version);
@@ -128,9 +132,7 @@ impl Append {
                 let outcome = match &topic {
                     Err(error) => Err((*error).into()),
                     _ if !matches!(self.acks, -1..=1) => Err(ErrorCode::InvalidRequiredAcks.into()),
-                    Ok(topic) => {
-                        append(topic, index, records, context, self.has_transactional_id, now_ms)
-                    }
+                    Ok(topic) => append(topic, index, records, context, &terms),
                 };
                 if matches!(&outcome, Err(Failure { error: AppendError::Busy, .. })) {
                     self.waiting = Some(data);
@@ -227,28 +229,43 @@ fn objection(code: ErrorCode, message: String) -> AppendError {
     AppendError::Refused { code, message, record_errors: Vec::new() }
 }
 
+/// acks=all.
+const ALL: i16 = -1;
+/// A node alone is the only replica in sync.
+const REPLICAS: i32 = 1;
+
+/// What a request says of all its batches.
+struct Terms {
+    acks: i16,
+    has_transactional_id: bool,
+    now_ms: i64,
+}
+
 /// Appends one partition's records.
 fn append<E: Env>(
     topic: &Topic<E>,
     index: i32,
     records: Option<Bytes>,
     context: &RequestContext,
-    has_transactional_id: bool,
-    now_ms: i64,
+    terms: &Terms,
 ) -> Result<Appended, Failure> {
     let partition = topic.partition(index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     if topic.is_internal() && context.client_id() != ADMIN_CLIENT {
         return Err(ErrorCode::InvalidTopicException.into());
     }
-    let limit = partition.log.config().max_message_bytes;
+    let config = partition.log.config();
+    if terms.acks == ALL && config.min_insync_replicas > REPLICAS {
+        return Err(ErrorCode::NotEnoughReplicas.into());
+    }
+    let limit = config.max_message_bytes;
     let records = shape::one_batch(records, context.version, limit).map_err(Failure::from)?;
     if shape::is_transactional(&records) {
-        return Err(outside_transaction(has_transactional_id).into());
+        return Err(outside_transaction(terms.has_transactional_id).into());
     }
     partition.watchers.appending(records.len());
     let options = AppendOptions {
         defer_write: true,
-        ..AppendOptions::client(partition.leader_epoch(), now_ms)
+        ..AppendOptions::client(partition.leader_epoch(), terms.now_ms)
     };
     partition.log.append(records, &options).map_err(|error| {
         let log_start_offset = log_start_beside(partition, error.kafka_code());

@@ -4,18 +4,20 @@
 use std::collections::BTreeSet;
 
 use ottla_env::Env;
+use ottla_protocol::messages::create_topics_request::CreatableTopic;
 use ottla_protocol::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
 };
 use ottla_protocol::messages::metadata_request::MetadataRequestTopic;
 use ottla_protocol::messages::metadata_response::MetadataResponseTopic;
 use ottla_protocol::messages::{
-    CreatePartitionsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
-    DescribeTopicPartitionsRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
-    ListConfigResourcesRequest, MetadataRequest, MetadataResponse,
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeClusterRequest,
+    DescribeConfigsRequest, DescribeTopicPartitionsRequest, IncrementalAlterConfigsRequest,
+    InitProducerIdRequest, ListConfigResourcesRequest, MetadataRequest, MetadataResponse,
     create_partitions_request::CreatePartitionsTopic,
     describe_configs_request::DescribeConfigsResource,
 };
+use ottla_protocol::records::BatchOptions;
 use ottla_protocol::{ErrorCode, Str, Uuid};
 
 use crate::world::{Client, Place, batch};
@@ -99,6 +101,37 @@ async fn address<E: Env>(place: Place<E>) {
 #[test]
 fn a_client_is_told_the_address_it_reached_unless_one_is_advertised() {
     everywhere!(address);
+}
+
+/// A name that would be a path is refused wherever it is said, and makes no folder.
+async fn unlawful_names<E: Env>(place: Place<E>) {
+    let node = place.start(&[]).await;
+    let mut client = node.connect().await;
+    for name in ["a/b", "../a", "..", ".", "", "a b", "ä", &"x".repeat(250)] {
+        let named = CreatableTopic {
+            name: Str::copy_from(name),
+            num_partitions: 1,
+            replication_factor: 1,
+            ..CreatableTopic::default()
+        };
+        let request =
+            CreateTopicsRequest { topics: vec![named], timeout_ms: 5000, ..Default::default() };
+        let refused = client.call(7, &request).await.topics.remove(0);
+        assert_eq!(refused.error_code, ErrorCode::InvalidTopicException.code(), "{name}");
+        assert!(refused.error_message.is_some_and(|text| !text.is_empty()), "{name}");
+        let asked = topic(&mut client, name).await;
+        assert_eq!(asked.error_code, ErrorCode::InvalidTopicException.code(), "{name}");
+        let records = batch(BatchOptions::default(), &["x"]);
+        let produced = client.produce(9, name, records).await;
+        assert_eq!(produced.error_code, ErrorCode::UnknownTopicOrPartition.code(), "{name}");
+    }
+    assert!(all(&mut client).await.topics.is_empty());
+    node.broker.shutdown().await;
+}
+
+#[test]
+fn a_name_that_is_no_topics_is_refused() {
+    everywhere!(unlawful_names);
 }
 
 async fn life_of_a_topic<E: Env>(place: Place<E>) {

@@ -19,6 +19,7 @@ pub(super) fn log_config(topic: &TopicConfig) -> LogConfig {
             delete: topic.cleanup_policy.delete,
             compact: topic.cleanup_policy.compact,
         },
+        min_insync_replicas: topic.min_insync_replicas,
         max_message_bytes: size(topic.max_message_bytes),
         max_decompressed_message_bytes: size(topic.max_decompressed_message_bytes),
         message_timestamp_type: match topic.message_timestamp_type {
