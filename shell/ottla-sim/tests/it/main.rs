@@ -1,6 +1,7 @@
 //! The short forms of the simulations, as `cargo test` runs them; `ottla-sim run` has the long ones.
 
 mod broker;
+mod client;
 mod log;
 
 use ottla_sim::node::Flush;
