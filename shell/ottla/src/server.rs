@@ -79,6 +79,7 @@ async fn serve(env: OsEnv, config: BrokerConfig) -> Exit {
     };
     let starting = Broker::start(env.clone(), config.layers.clone());
     let broker = tokio::select! {
+        biased;
         started = starting => started,
         signal = signals.next() => {
             tracing::info!(?signal, "stopped while starting");
@@ -100,6 +101,7 @@ async fn serve(env: OsEnv, config: BrokerConfig) -> Exit {
 /// Stops in good order, or at once when asked a second time.
 async fn stop(broker: Broker<OsEnv>, mut signals: ShutdownSignals) {
     tokio::select! {
+        biased;
         () = broker.shutdown() => {}
         signal = signals.next() => {
             tracing::warn!("{} again, stopping at once; the next start recovers", name(signal));

@@ -44,7 +44,8 @@ pub(super) fn check(rust: &[Source]) -> Vec<String> {
         if VAGUE_FILES.contains(&stem) {
             faults.push(format!("{}: a name that says nothing", file.path));
         }
-        for (number, line) in file.text.lines().enumerate() {
+        let mut lines = file.text.lines().enumerate().peekable();
+        while let Some((number, line)) = lines.next() {
             let code = line.split("//").next().unwrap_or("");
             let at = format!("{}:{}", file.path, number + 1);
             // HashMap of hashbrown is built with a fixed hasher; its path says so.
@@ -55,6 +56,11 @@ pub(super) fn check(rust: &[Source]) -> Vec<String> {
             let system = SYSTEM.iter().find(|w| code.contains(**w));
             if let (true, Some(word)) = (shell, system) {
                 faults.push(format!("{at}: `{word}` belongs in ottla-env"));
+            }
+            // Without it the branches are polled in a random order, and a seed is no longer one run.
+            let biased = lines.peek().is_some_and(|(_, next)| next.trim() == "biased;");
+            if code.contains("select! {") && !biased {
+                faults.push(format!("{at}: `select!` without `biased;`"));
             }
             if let Some(word) = PROMISES.iter().find(|word| stands_alone(line, word)) {
                 faults.push(format!("{at}: `{word}`"));
