@@ -1,6 +1,8 @@
 //! The real broker and the real client in one simulated world: produce, cut the power, start again,
 //! read. Promise: what was acknowledged is there once, at its offset and in order.
 
+#![allow(clippy::unwrap_used)] // A test that cannot go on says so.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
