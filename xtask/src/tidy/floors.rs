@@ -3,9 +3,10 @@
 use crate::source;
 
 /// Folder, crate, floor: DESIGN's table.
-const FLOORS: [(&str, &str, u8); 14] = [
+const FLOORS: [(&str, &str, u8); 15] = [
     ("pure", "ottla-protocol", 0),
     ("pure", "ottla-config", 0),
+    ("pure", "ottla-judge", 0),
     ("pure", "ottla-raft", 1),
     ("pure", "ottla-metadata", 1),
     ("pure", "ottla-replica", 2),
