@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ottla_env::{Disk, Env, File, MonoTime};
+use ottla_env::{Disk, Env, File, MonoTime, OpenOptions};
+use ottla_plant::{Plant, planted};
 
 use crate::checkpoint::{Builder, CheckpointHeader, FILE_NAME};
 use crate::error::DiskError;
@@ -128,6 +129,10 @@ impl<E: Env> Flusher<E> {
             self.cached.push(partition);
         }
         self.end_pass(from);
+        if planted(Plant::WalRecycledEarly) {
+            let recycled = self.volume.wal.checkpointed(from);
+            return self.or_fail(recycled);
+        }
         Ok(())
     }
 
@@ -140,7 +145,7 @@ impl<E: Env> Flusher<E> {
             self.flush_one(&partition, Some(&mut builder)).await?;
             self.cached.push(partition);
         }
-        let header = CheckpointHeader {
+        let mut header = CheckpointHeader {
             directory: self.session.directory,
             epoch: self.session.epoch,
             wal_start_lsn: from,
@@ -148,8 +153,13 @@ impl<E: Env> Flusher<E> {
             clean,
         };
         self.volume.env.disk_pause().await;
+        if planted(Plant::CheckpointAhead) {
+            header.wal_start_lsn = self.volume.wal.next_lsn();
+        }
         let bytes = builder.finish(&header);
-        let written = self.sync().and_then(|()| write_checkpoint(&self.volume, &bytes));
+        let synced = self.sync();
+        let synced = if planted(Plant::SyncErrorSwallowed) { Ok(()) } else { synced };
+        let written = synced.and_then(|()| write_checkpoint(&self.volume, &bytes));
         self.or_fail(written)?;
         self.end_pass(from);
         let recycled = self.volume.wal.checkpointed(from);
@@ -248,7 +258,8 @@ pub(crate) fn run_retention<E: Env>(registry: &Registry<E>, now_ms: i64) {
 /// Syncs files, then the folders that name them.
 pub(crate) fn sync_touched<E: Env>(volume: &Volume<E>, touched: &Touched) -> Result<(), DiskError> {
     let gone = |error: &DiskError| error.source.kind() == std::io::ErrorKind::NotFound;
-    for path in &touched.files {
+    let files = touched.files.iter().filter(|_| !planted(Plant::SegmentNotSynced));
+    for path in files {
         match volume.handles.existing(path) {
             Ok(file) => file.sync_data().map_err(DiskError::at("sync", path))?,
             // Deleted since: nothing stands on it.
@@ -268,6 +279,12 @@ pub(crate) fn sync_touched<E: Env>(volume: &Volume<E>, touched: &Touched) -> Res
 /// Replaces the checkpoint.
 pub(crate) fn write_checkpoint<E: Env>(volume: &Volume<E>, bytes: &[u8]) -> Result<(), DiskError> {
     let path = volume.path().join(FILE_NAME);
+    if planted(Plant::CheckpointNotSynced) {
+        let options = OpenOptions { truncate: true, ..OpenOptions::read_write_create() };
+        let file = volume.env.disk().open(&path, &options);
+        let written = file.and_then(|file| file.write_all_at(bytes, 0));
+        return written.map_err(DiskError::at("replace", &path));
+    }
     volume.env.disk().replace_file(&path, bytes).map_err(DiskError::at("replace", &path))
 }
 

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use ottla_plant::{Plant, planted};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::records::BatchHeader;
 
@@ -283,7 +284,11 @@ impl ProducerState {
         let (first, last) = (batch.base_sequence, batch.last_sequence());
         let same =
             |known: &&BatchMemory| known.first_sequence() == first && known.last_sequence == last;
-        self.batches.iter().find(same).copied()
+        let skipped = match planted(Plant::OneBatchRemembered) {
+            true => self.batches.len().saturating_sub(1),
+            false => 0,
+        };
+        self.batches.iter().skip(skipped).find(same).copied()
     }
 
     /// A new epoch begins at 0; within an epoch each batch follows the last, and after a marker that
@@ -295,7 +300,7 @@ impl ProducerState {
         } else {
             add_sequence(expected, 1) == batch.base_sequence
         };
-        if fits {
+        if fits || planted(Plant::SequenceUnchecked) {
             return Ok(());
         }
         let message = if batch.producer_epoch == self.epoch {

@@ -3,6 +3,8 @@
 //! Never deletes past the high watermark, so the log start can never exceed it, and never touches
 //! a file: the partition carries the plan out.
 
+use ottla_plant::{Plant, planted};
+
 use crate::config::LogConfig;
 
 /// What retention needs to know of a segment.
@@ -64,7 +66,8 @@ pub fn plan(segments: &[SegmentFacts], at: &Bounds, now_ms: i64, config: &LogCon
         let gone = segments[..delete.len()].iter().map(|segment| segment.size).sum::<u64>();
         let mut excess = (total - gone).saturating_sub(config.retention_bytes.unsigned_abs());
         extend(&mut delete, segments, at, Breach::Size, |segment, _| {
-            let breached = excess >= segment.size && excess > 0;
+            let whole = excess >= segment.size || planted(Plant::RetentionTakesTooMuch);
+            let breached = whole && excess > 0;
             excess = excess.saturating_sub(segment.size);
             breached
         });

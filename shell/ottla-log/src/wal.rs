@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ottla_env::Env;
+use ottla_plant::{Plant, planted};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
@@ -213,7 +214,9 @@ impl<E: Env> Wal<E> {
             files.write(payload, run.start_lsn, durable)
         };
         self.used_bytes.store(files.used_bytes(), Ordering::Relaxed);
-        if let Err(error) = written {
+        if let Err(error) = written
+            && !planted(Plant::WriteErrorSwallowed)
+        {
             self.fail(&error);
             return false;
         }
@@ -228,7 +231,7 @@ impl<E: Env> Wal<E> {
     /// # Errors
     /// If the directory goes offline before that.
     pub(crate) async fn wait_durable(&self, lsn: u64) -> Result<(), Failed> {
-        if self.durable() >= lsn {
+        if self.durable() >= lsn || planted(Plant::AckBeforeDurable) {
             return Ok(());
         }
         if self.flush == FlushMode::None {

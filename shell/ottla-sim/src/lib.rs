@@ -19,3 +19,6 @@ pub mod workload;
 pub mod scenarios;
 
 pub mod runner;
+
+#[cfg(feature = "planted")]
+pub mod plants;

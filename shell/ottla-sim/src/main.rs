@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use ottla_sim::node::Flush;
 use ottla_sim::runner::{Height, Plan, replay, run};
 
-const USAGE: &str = "usage: ottla-sim run [--seeds N] [--start S] [--seed X] [--height broker|log]
+const USAGE: &str = "usage: ottla-sim run [--seeds N] [--start S] [--seed X] [--height broker|log|log-life|group-life]
                      [--flush wal|none] [-v]
+       ottla-sim plants [--seeds N] [--short] [--only NAME]   (with the feature `planted`)
 
   --seeds N   how many seeds to run (100)
   --start S   the first of them (0)
@@ -20,6 +21,9 @@ const SHOWN: usize = 20;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if args.first().is_some_and(|first| first == "plants") {
+        return plants(&args[1..]);
+    }
     let plan = match parse(&args) {
         Ok(plan) => plan,
         Err(text) => {
@@ -41,6 +45,34 @@ fn main() -> ExitCode {
     }
     println!("seed {seed} failed; again with: {}", replay(seed, &plan));
     ExitCode::FAILURE
+}
+
+#[cfg(not(feature = "planted"))]
+fn plants(_args: &[String]) -> ExitCode {
+    eprintln!(
+        "this build has no planted bugs: cargo run -p ottla-sim --features planted -- plants"
+    );
+    ExitCode::from(2)
+}
+
+/// `plants [--seeds N] [--short] [--only NAME]`
+#[cfg(feature = "planted")]
+fn plants(args: &[String]) -> ExitCode {
+    let mut hunt = ottla_sim::plants::Hunt { seeds: 1000, short: false, only: None };
+    let mut args = args.iter();
+    while let Some(flag) = args.next() {
+        let value = if flag == "--short" { None } else { args.next() };
+        match (flag.as_str(), value.map(|value| (value, value.parse()))) {
+            ("--short", _) => hunt.short = true,
+            ("--seeds", Some((_, Ok(seeds)))) => hunt.seeds = seeds,
+            ("--only", Some((name, _))) => hunt.only = Some(name.clone()),
+            _ => {
+                eprintln!("{flag}: the flags are --seeds N, --short and --only NAME");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    if ottla_sim::plants::hunt(&hunt) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn parse(args: &[String]) -> Result<Plan, String> {
@@ -82,6 +114,8 @@ fn height(word: &str) -> Result<Height, String> {
     match word {
         "broker" => Ok(Height::Broker),
         "log" => Ok(Height::Log),
-        _ => Err(format!("--height is broker or log, not {word}")),
+        "log-life" => Ok(Height::LogLife),
+        "group-life" => Ok(Height::GroupLife),
+        _ => Err(format!("--height is broker, log, log-life or group-life, not {word}")),
     }
 }

@@ -2,8 +2,9 @@
 
 use std::io::{IsTerminal, Write};
 
+use crate::checkers::Violation;
 use crate::node::Flush;
-use crate::scenarios::{Report, log_power_cut, power_cut};
+use crate::scenarios::{Report, group_life, log_life, log_power_cut, power_cut};
 
 /// How much of the house stands in the simulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,10 @@ pub enum Height {
     Broker,
     /// The log alone.
     Log,
+    /// The log alone, through all that can happen to it.
+    LogLife,
+    /// A shard of the group coordinator alone.
+    GroupLife,
 }
 
 impl Height {
@@ -19,6 +24,8 @@ impl Height {
         match self {
             Height::Broker => "broker",
             Height::Log => "log",
+            Height::LogLife => "log-life",
+            Height::GroupLife => "group-life",
         }
     }
 }
@@ -54,6 +61,8 @@ pub fn run(plan: &Plan) -> Summary {
         let report = match plan.height {
             Height::Broker => power_cut::run(seed, plan.flush),
             Height::Log => log_power_cut::run(seed, plan.flush),
+            Height::LogLife => from_life(log_life::run(seed)),
+            Height::GroupLife => from_group(group_life::run(seed)),
         };
         summary.seeds += 1;
         summary.acknowledged += report.acknowledged;
@@ -75,6 +84,34 @@ pub fn run(plan: &Plan) -> Summary {
         eprintln!();
     }
     summary
+}
+
+fn violations(found: Vec<ottla_judge::Violation>) -> Vec<Violation> {
+    let told = |ottla_judge::Violation { promise, text }| Violation { promise, text };
+    found.into_iter().map(told).collect()
+}
+
+fn from_group(group: group_life::Outcome) -> Report {
+    Report {
+        violations: violations(group.violations),
+        acknowledged: group.records,
+        kills: group.crashes,
+        took_ms: group.took_ms,
+        ..Report::default()
+    }
+}
+
+fn from_life(life: log_life::Outcome) -> Report {
+    Report {
+        violations: violations(life.violations),
+        acknowledged: life.acknowledged,
+        observed: life.observed,
+        read_back: life.read_back,
+        cuts: life.cuts,
+        kills: life.kills,
+        took_ms: life.took_ms,
+        trace_hash: life.trace_hash,
+    }
 }
 
 /// The command that repeats one seed.

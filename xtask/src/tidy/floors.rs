@@ -3,10 +3,11 @@
 use crate::source;
 
 /// Folder, crate, floor: DESIGN's table.
-const FLOORS: [(&str, &str, u8); 15] = [
+const FLOORS: [(&str, &str, u8); 16] = [
     ("pure", "ottla-protocol", 0),
     ("pure", "ottla-config", 0),
     ("pure", "ottla-judge", 0),
+    ("pure", "ottla-plant", 0),
     ("pure", "ottla-raft", 1),
     ("pure", "ottla-metadata", 1),
     ("pure", "ottla-replica", 2),

@@ -9,6 +9,7 @@ use ottla_metadata::controller::{
     Command, Controller, Decision, NewTopic, ProducerIdBlock, Refusal, Reply, Soft,
 };
 use ottla_metadata::image::MetadataImage;
+use ottla_plant::{Plant, planted};
 use ottla_protocol::ErrorCode;
 use tokio::sync::{Mutex, OnceCell, watch};
 
@@ -104,7 +105,9 @@ impl<E: Env> ControllerDriver<E> {
             let mut machine = machine.lock().await;
             self.step(&mut machine, command).await?
         };
-        if let Some(lsn) = lsn {
+        if let Some(lsn) = lsn
+            && !planted(Plant::MetadataAnsweredEarly)
+        {
             self.wait_durable(lsn).await?;
         }
         Ok(reply)
@@ -167,7 +170,8 @@ impl<E: Env> ControllerDriver<E> {
                 return Err(ErrorCode::UnknownServerError);
             }
         }
-        let written = machine.log.append(&self.env, &self.data_dir, &records).await;
+        let logged = if planted(Plant::MetadataNotLogged) { &[] } else { &records[..] };
+        let written = machine.log.append(&self.env, &self.data_dir, logged).await;
         let lsn = written.map_err(|error| {
             tracing::error!(%error, "cannot write to the metadata log");
             error.kafka_code()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_env::Env;
+use ottla_plant::{Plant, planted};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::records::BatchHeader;
 
@@ -58,7 +59,7 @@ impl<E: Env> Partition<E> {
                 last_offset: known.last_offset,
                 log_append_time_ms: validated.log_append_time_ms,
                 log_start_offset: state.log_start,
-                lsn: state.applied_lsn,
+                lsn: if planted(Plant::DuplicateAnsweredEarly) { 0 } else { state.applied_lsn },
                 duplicate: true,
             });
         }
@@ -83,7 +84,20 @@ impl<E: Env> Partition<E> {
         };
         // Before staging: the flusher takes the list after it noted how far the log had come.
         self.mark_dirty(state);
-        let placed = self.stage(state, &head, records.len(), Urgency::MayWait, fill)?;
+        if planted(Plant::ProducerBeforeAppend) {
+            for header in &validated.batches {
+                state.producers.apply(header, None);
+            }
+        }
+        let placed = match self.stage(state, &head, records.len(), Urgency::MayWait, fill) {
+            Ok(placed) => placed,
+            Err(error) => {
+                if planted(Plant::OffsetsOfFailedAppend) {
+                    state.log_end += 1;
+                }
+                return Err(error.into());
+            }
+        };
         self.take_in(state, validated.batches.len(), &placed);
         Ok(Appended {
             base_offset: first,
@@ -105,6 +119,9 @@ impl<E: Env> Partition<E> {
         }
         assert!(rest.is_empty(), "validate counts all batches");
         state.undurable.push_back((placed.lsn, state.log_end));
+        if planted(Plant::HighWatermarkAtAppend) {
+            state.raise_high_watermark(state.log_end);
+        }
         state.check();
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_env::Env;
+use ottla_plant::{Plant, planted};
 use ottla_protocol::records::{batches, verify_crc};
 use smallvec::smallvec;
 
@@ -49,6 +50,13 @@ impl<E: Env> ColdRead<E> {
                 None => return Ok(self.partition.read_tail(from, &self.options)),
             };
             match self.partition.read_segment(&view, from, &self.options) {
+                Ok(Some(slices))
+                    if planted(Plant::FetchSkipsRestOfSegment)
+                        && slices.chunks.is_empty()
+                        && view.end < self.options.upper =>
+                {
+                    from = view.end;
+                }
                 Ok(Some(slices)) => return Ok(slices),
                 // The rest of this segment was compacted away, or never written.
                 Ok(None) if view.end < self.options.upper => from = view.end,
@@ -232,7 +240,9 @@ fn checked(run: io::Result<Option<BatchRun>>) -> io::Result<Option<Checked>> {
     let (mut first_offset, mut next, mut contiguous) = (None, None, true);
     for batch in batches(&run.bytes) {
         let (header, bytes): (_, Bytes) = batch.map_err(invalid)?;
-        verify_crc(&bytes).map_err(invalid)?;
+        if !planted(Plant::BitFlipServed) {
+            verify_crc(&bytes).map_err(invalid)?;
+        }
         first_offset = first_offset.or(Some(header.base_offset));
         contiguous &= next.is_none_or(|next| next == header.base_offset);
         next = Some(header.next_offset());

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use ottla_env::{Disk, Env, File};
+use ottla_plant::{Plant, planted};
 use ottla_protocol::records::BatchHeader;
 
 use super::{Partition, State};
@@ -89,7 +90,9 @@ impl<E: Env> Partition<E> {
         }
         if let (Some(builder), Some(record)) = (checkpoint, record.as_mut()) {
             let state = self.state.lock();
-            record.segments = state.segments.clone();
+            if !planted(Plant::SegmentSizeStale) {
+                record.segments = state.segments.clone();
+            }
             record.has_folder = state.has_folder;
             record.index_saved = state.index_trusted;
             drop(state);

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use ottla_env::Env;
+use ottla_plant::{Plant, planted};
 
 use super::Partition;
 use super::cold::{View, io_error};
@@ -87,7 +88,8 @@ impl<E: Env> Partition<E> {
         let base_offset = view.record.base_offset;
         // The entry says: up to its offset the largest timestamp is its own, so what is below it
         // may only be passed over if it is smaller than the one that is sought.
-        let before = timestamp.saturating_sub(1);
+        let overshoots = planted(Plant::TimeLookupOvershoots);
+        let before = if overshoots { i64::MAX } else { timestamp.saturating_sub(1) };
         if view.is_last {
             return self.with_active(&view.record, source, |active| {
                 active.time_index.lookup(before).offset

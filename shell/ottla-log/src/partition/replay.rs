@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use ottla_env::Env;
+use ottla_plant::{Plant, planted};
 use ottla_protocol::records::batches;
 
 use super::{Partition, State};
@@ -16,7 +17,7 @@ pub(crate) struct ReplayError(pub(crate) String);
 impl<E: Env> Partition<E> {
     /// Takes in one entry of this partition; returns the bytes it put in memory.
     pub(crate) fn replay(self: &Arc<Self>, entry: &Entry) -> Result<usize, ReplayError> {
-        if entry.lsn <= self.state.lock().applied_lsn {
+        if entry.lsn <= self.state.lock().applied_lsn && !planted(Plant::ReplayedTwice) {
             return Ok(0);
         }
         let offset = entry.head.offset;
@@ -30,6 +31,8 @@ impl<E: Env> Partition<E> {
                     self.mark_dirty(&mut self.state.lock());
                 }
             }
+            EntryKind::LogStart if planted(Plant::TrimForgotten) => {}
+            EntryKind::Delete if planted(Plant::DeletedTopicReturns) => {}
             EntryKind::LogStart => {
                 let mut state = self.state.lock();
                 let offset = offset.min(state.log_end);

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ottla_plant::{Plant, planted};
 use ottla_protocol::records::BatchHeader;
 
 use crate::checkpoint::{PartitionRecord, SegmentRecord};
@@ -115,6 +116,9 @@ impl State {
         // Alone, what is on this disk is committed: appends that were under way at the checkpoint too.
         if !state.replicated {
             state.raise_high_watermark(state.log_end);
+        }
+        if planted(Plant::ProducersForgotten) {
+            state.producers = Producers::new();
         }
         Some(state)
     }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use ottla_env::Env;
+use ottla_plant::{Plant, planted};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::records::BatchHeader;
 
@@ -70,7 +71,8 @@ impl<E: Env> Partition<E> {
         let _files = self.files.lock();
         let mut state = self.state.lock();
         check_alive(&state)?;
-        if offset > state.high_watermark || offset < 0 {
+        let beyond = planted(Plant::LogStartPastHighWatermark) && offset <= state.log_end;
+        if (offset > state.high_watermark && !beyond) || offset < 0 {
             let message = format!(
                 "{offset} is not within the log, which is committed to {}",
                 state.high_watermark

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use ottla_env::{Disk, Env, File, FileKind};
+use ottla_plant::{Plant, planted};
 
 use crate::checkpoint::{Builder, CheckpointHeader, decode_name};
 use crate::config::LogConfig;
@@ -206,6 +207,9 @@ fn begin_session<E: Env>(volume: &Volume<E>, begin: &Begin) -> Result<(), DiskEr
     if !disk.exists(&folder) {
         disk.create_dir_all(&folder).map_err(DiskError::at("create", &folder))?;
         disk.sync_dir(volume.path()).map_err(DiskError::at("sync", volume.path()))?;
+    }
+    if planted(Plant::SessionNotBegun) && begin.old_epoch > 0 {
+        return Ok(());
     }
     let path = folder.join("epoch");
     let file = EpochFile { epoch: begin.old_epoch + 1, start_lsn: begin.start_lsn };

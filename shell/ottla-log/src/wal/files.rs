@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ottla_env::buffer::AlignedBuffer;
 use ottla_env::{Disk, File, OpenOptions};
+use ottla_plant::{Plant, planted};
 
 use super::group::{GROUP_ALIGNMENT, GroupHeader, HEADER_BYTES, PAGE_BYTES, Session};
 use crate::error::DiskError;
@@ -174,7 +175,9 @@ impl<D: Disk> WalFiles<D> {
             None => self.allocate(&path)?,
         };
         // The name must be there before what is written under it counts.
-        self.disk.sync_dir(&self.folder).map_err(DiskError::at("sync", &self.folder))?;
+        if !planted(Plant::WalFolderNotSynced) {
+            self.disk.sync_dir(&self.folder).map_err(DiskError::at("sync", &self.folder))?;
+        }
         self.current = Some(Current { file, path, start_lsn, position: 0 });
         Ok(())
     }
@@ -188,7 +191,7 @@ impl<D: Disk> WalFiles<D> {
     }
 
     fn open_options(&self) -> OpenOptions {
-        let durable = self.flush == FlushMode::Wal;
+        let durable = self.flush == FlushMode::Wal && !planted(Plant::WalNotSynced);
         OpenOptions { direct: durable, dsync: durable, ..OpenOptions::read_write() }
     }
 }

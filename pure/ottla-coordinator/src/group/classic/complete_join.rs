@@ -1,5 +1,6 @@
 //! The end of the join phase: whoever is there makes the next generation. Waits for nobody.
 
+use ottla_plant::{Plant, planted};
 use ottla_protocol::Str;
 use ottla_protocol::messages::JoinGroupResponse;
 use ottla_protocol::messages::join_group_response::JoinGroupResponseMember;
@@ -53,7 +54,9 @@ impl ClassicGroup {
     }
 
     fn next_generation(&mut self, step: &mut Step) {
-        self.generation = self.generation.checked_add(1).unwrap_or(1);
+        if !planted(Plant::GenerationNotAdvanced) {
+            self.generation = self.generation.checked_add(1).unwrap_or(1);
+        }
         self.protocol = self.select_protocol();
         let next = if self.members.is_empty() { State::Empty } else { State::CompletingRebalance };
         self.transition(step.now, next);

@@ -1,5 +1,6 @@
 //! Timers of a group that fell due: members not heard of, members that never asked for their share.
 
+use ottla_plant::{Plant, planted};
 use ottla_protocol::{ErrorCode, Str};
 
 use super::group::ClassicGroup;
@@ -19,7 +20,7 @@ impl ClassicGroup {
             return;
         }
         let Some(member) = self.members.get(member_id) else { return };
-        if member.has_satisfied_heartbeat() {
+        if member.has_satisfied_heartbeat() || planted(Plant::DeadMemberStays) {
             return;
         }
         self.drop_member(step, member_id);

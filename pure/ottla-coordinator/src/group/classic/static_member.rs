@@ -1,5 +1,6 @@
 //! A static member restarts: it takes the place of its former self (KIP-345). The former self is fenced.
 
+use ottla_plant::{Plant, planted};
 use ottla_protocol::messages::{JoinGroupResponse, SyncGroupResponse};
 use ottla_protocol::{ErrorCode, Str};
 
@@ -56,6 +57,9 @@ impl ClassicGroup {
         }
         if self.is_leader(former_id) {
             self.leader = Some(new_id.clone());
+        }
+        if planted(Plant::FencingForgotten) {
+            self.members.insert(former_id.clone(), member.clone());
         }
         self.members.insert(new_id.clone(), member);
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use ottla_plant::{Plant, planted};
 use ottla_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 use ottla_protocol::{ErrorCode, Str};
 
@@ -50,7 +51,9 @@ impl ClassicGroup {
 
     fn validate_sync(&self, request: &SyncGroupRequest) -> Result<(), ErrorCode> {
         self.validate_member(&request.member_id, request.group_instance_id.as_ref())?;
-        self.validate_generation(request.generation_id)?;
+        if !planted(Plant::OldGenerationAccepted) {
+            self.validate_generation(request.generation_id)?;
+        }
         if differs(request.protocol_type.as_ref(), self.protocol_type.as_ref())
             || differs(request.protocol_name.as_ref(), self.protocol.as_ref())
         {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use ottla_plant::{Plant, planted};
 use ottla_protocol::messages::offset_delete_response::{
     OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
 };
@@ -66,6 +67,9 @@ pub(crate) fn delete_all(hard: &Hard, step: &mut Step, group: &Str) {
 
 /// The topics are gone: so is what any group committed for them.
 pub(crate) fn topics_deleted(hard: &Hard, step: &mut Step, topics: &[(Str, Uuid)]) {
+    if planted(Plant::OffsetsOfDeletedTopicStay) {
+        return;
+    }
     let mut keys = BTreeSet::new();
     let stores = std::iter::once(hard.offsets().committed()).chain(hard.offsets().pending());
     for (group, offsets) in stores.flat_map(|store| store.iter()) {

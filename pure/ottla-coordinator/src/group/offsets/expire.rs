@@ -1,5 +1,7 @@
 //! Retention of offsets (KIP-211): they outlive their group's last member by `offsets.retention.minutes`.
 
+use ottla_plant::{Plant, planted};
+
 use crate::group::classic::{ClassicGroup, State};
 use crate::group::committed::CommittedOffset;
 use crate::group::hard::Hard;
@@ -33,7 +35,7 @@ fn expire_group(group: &ClassicGroup, hard: &Hard, step: &mut Step) -> bool {
     let Some(base) = retention_base(group) else { return false };
     for (topic, partitions) in topics {
         for (index, offset) in partitions {
-            let kept = group.is_subscribed_to(topic)
+            let kept = (group.is_subscribed_to(topic) && !planted(Plant::OffsetsExpireWhileActive))
                 || !is_expired(step, &base, offset)
                 || hard.offsets().is_pending(id, topic, *index);
             if kept {
@@ -56,7 +58,7 @@ enum Base {
 
 /// None while members may still need any of the offsets.
 fn retention_base(group: &ClassicGroup) -> Option<Base> {
-    if group.protocol_type.is_none() {
+    if group.protocol_type.is_none() || planted(Plant::OffsetsExpireWhileActive) {
         return Some(Base::Commit);
     }
     match group.state() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ottla_config::BrokerConfig;
 use ottla_env::Env;
+use ottla_plant::{Plant, planted};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::FetchRequest;
 
@@ -168,6 +169,7 @@ fn look<E: Env>(
         return Err(ErrorCode::OffsetOutOfRange);
     }
     let upper = if reader.reads_committed { offsets.last_stable } else { offsets.high_watermark };
+    let upper = if planted(Plant::ReadAboveHighWatermark) { offsets.log_end } else { upper };
     if interest.fetch_offset >= upper {
         return Ok(None);
     }

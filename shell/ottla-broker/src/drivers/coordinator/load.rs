@@ -1,11 +1,13 @@
 //! Reads a shard from its partition's log, from the first record to the last. Never passes over one.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_coordinator::{CoordinatorRecord, GroupSettings, RecordError, Shard};
 use ottla_env::Env;
+use ottla_plant::{Plant, planted};
 use ottla_protocol::records::control::ControlRecord;
 use ottla_protocol::records::{self, BatchError, BatchHeader};
 
@@ -83,7 +85,7 @@ pub(super) async fn load<E: Env>(
             return Err(LoadError::Cut { offset: next, log_end: offsets.log_end });
         }
         for chunk in whole_batches(slices) {
-            replay(&mut shard, &chunk, next)?;
+            replay(&mut shard, &chunk, next..offsets.log_end)?;
         }
         next = next_offset;
     }
@@ -115,10 +117,11 @@ fn whole_batches(slices: Slices) -> Vec<Bytes> {
     vec![slices.into_bytes()]
 }
 
-fn replay(shard: &mut Shard, chunk: &Bytes, from: i64) -> Result<(), LoadError> {
+fn replay(shard: &mut Shard, chunk: &Bytes, wanted: Range<i64>) -> Result<(), LoadError> {
     for batch in records::batches(chunk) {
-        let (header, batch) = batch.map_err(|error| LoadError::Batch { offset: from, error })?;
-        replay_batch(shard, &header, &batch, from)?;
+        let (header, batch) =
+            batch.map_err(|error| LoadError::Batch { offset: wanted.start, error })?;
+        replay_batch(shard, &header, &batch, &wanted)?;
     }
     Ok(())
 }
@@ -127,14 +130,15 @@ fn replay_batch(
     shard: &mut Shard,
     header: &BatchHeader,
     batch: &Bytes,
-    from: i64,
+    wanted: &Range<i64>,
 ) -> Result<(), LoadError> {
     let broken = |error| LoadError::Batch { offset: header.base_offset, error };
     let transactional = header.is_transactional() && header.has_producer_id();
     let producer_id = if transactional { header.producer_id } else { NO_PRODUCER_ID };
     for record in records::records(header, batch, BATCH_OUTPUT_MAX).map_err(broken)? {
         let record = record.map_err(broken)?;
-        if record.offset < from {
+        let last = record.offset + 1 == wanted.end;
+        if record.offset < wanted.start || (last && planted(Plant::GroupReplayDropsLast)) {
             continue;
         }
         if header.is_control() {

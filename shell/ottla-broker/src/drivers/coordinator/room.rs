@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ottla_coordinator::{Command, Completion, Decision, Now, Reply, Shard, Soft, Token};
 use ottla_env::Env;
+use ottla_plant::{Plant, planted};
 use ottla_protocol::{ErrorCode, Str, Uuid};
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
@@ -226,7 +227,8 @@ async fn answer<E: Env>(data_dir: &DataDir<E>, settled: Settled) {
     if settled.answers.is_empty() {
         return;
     }
-    let durable = data_dir.wait_durable(settled.lsn).await.is_ok();
+    let lsn = if planted(Plant::GroupAnsweredEarly) { 0 } else { settled.lsn };
+    let durable = data_dir.wait_durable(lsn).await.is_ok();
     for (sender, reply) in settled.answers {
         let answer = if durable { Ok(reply) } else { Err(ErrorCode::NotCoordinator) };
         // The asking task may be gone, its connection closed.

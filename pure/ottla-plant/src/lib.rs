@@ -1,0 +1,132 @@
+//! Bugs planted on purpose, one at a time, so that the simulator can show that it finds them.
+//!
+//! Each stands in the real code, where the real bug would sit, as `if planted(Plant::X)`. Without the
+//! feature `planted` that is `if false` and compiled away; the binary never has the feature.
+
+#[cfg(feature = "planted")]
+mod active;
+
+#[cfg(feature = "planted")]
+pub use active::{activate, planted};
+
+/// Whether the bug is in the code: never, in this build.
+#[cfg(not(feature = "planted"))]
+#[must_use]
+#[inline(always)]
+pub const fn planted(_plant: Plant) -> bool {
+    false
+}
+
+macro_rules! plants {
+    ($($(#[doc = $doc:literal])+ $name:ident: $lesson:literal,)+) => {
+        /// A bug: what is wrong, and the history it repeats.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Plant {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Plant {
+            /// All of them.
+            pub const ALL: &[Plant] = &[$(Plant::$name),+];
+
+            /// Its name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Plant::$name => stringify!($name)),+ }
+            }
+
+            /// Where it happened before.
+            #[must_use]
+            pub const fn lesson(self) -> &'static str {
+                match self { $(Plant::$name => $lesson),+ }
+            }
+
+            /// What is wrong, in a sentence.
+            #[must_use]
+            pub fn sentence(self) -> &'static str {
+                match self { $(Plant::$name => concat!($($doc),+).trim_ascii()),+ }
+            }
+        }
+    };
+}
+
+plants! {
+    /// An acknowledgement does not wait for its group to be written.
+    AckBeforeDurable: "KIP-966: no fsync before the acknowledgement",
+    /// Write-ahead files are opened without O_DSYNC: a group is acknowledged from the page cache.
+    WalNotSynced: "KIP-966: no fsync before the acknowledgement",
+    /// The write-ahead folder is not synced: the name of a new file vanishes.
+    WalFolderNotSynced: "KAFKA-3968: parent directory not synced",
+    /// Segments are not synced before a checkpoint stands on them.
+    SegmentNotSynced: "KAFKA-9892, KAFKA-16541: checkpoint ahead of what it stands on",
+    /// The checkpoint is replaced in place, without a sync.
+    CheckpointNotSynced: "KAFKA-16541: checkpoint not synced",
+    /// The checkpoint claims what was staged while it was being made.
+    CheckpointAhead: "KAFKA-6683: snapshot ahead of the log",
+    /// The checkpoint has the sizes of segments from before the flush.
+    SegmentSizeStale: "stale end of a segment after a restart",
+    /// Write-ahead files are used again once flushed, before any checkpoint stands on the segments.
+    WalRecycledEarly: "KAFKA-5413 and kin: the source removed before its copy is safe",
+    /// Recovery leaves out the last group of the write-ahead log.
+    RecoveryDropsLastGroup: "crash points of recovery: one record too many cut",
+    /// A torn group is taken for whole: its checksum is not looked at.
+    TornGroupAccepted: "KAFKA-18723: corrupted batch appended",
+    /// A new session does not replace the epoch file: its groups are not looked for.
+    SessionNotBegun: "start is not idempotent under crashes",
+    /// Replay takes in again what the checkpoint covers.
+    ReplayedTwice: "KAFKA-7866: the same offset twice",
+    /// A failed write is taken for a good one.
+    WriteErrorSwallowed: "KAFKA-10778: append accepted after an I/O error",
+    /// A failed sync before a checkpoint is ignored.
+    SyncErrorSwallowed: "KAFKA-10778: append accepted after an I/O error",
+    /// The high watermark follows the log end, not what is durable.
+    HighWatermarkAtAppend: "KAFKA-9835, KAFKA-14704: read of what is not committed",
+    /// A fetch reads to the log end.
+    ReadAboveHighWatermark: "KAFKA-9835: read at the log end races with append",
+    /// An append that fails has taken its offsets.
+    OffsetsOfFailedAppend: "KAFKA-7866: failed append moves the log end",
+    /// The producer's state takes in a batch before it is staged.
+    ProducerBeforeAppend: "KAFKA-6683 and kin: producer state mutated before the append",
+    /// Only the last batch of a producer is known again.
+    OneBatchRemembered: "deduplication of the last batch only",
+    /// Producers are forgotten by a restart.
+    ProducersForgotten: "KAFKA-9892: producer snapshot lost",
+    /// Sequences are not looked at.
+    SequenceUnchecked: "KIP-98: a gap in a producer's sequence is accepted",
+    /// A repeated batch is answered before the first copy is durable.
+    DuplicateAnsweredEarly: "answered at local append",
+    /// A read that a batch does not fit goes on in the next segment.
+    FetchSkipsRestOfSegment: "fetch bounded by partition_max_bytes skips the rest of a segment",
+    /// The checksum of a batch from disk is not looked at.
+    BitFlipServed: "KAFKA-19012, KAFKA-18723: checksum not verified",
+    /// The replay of a moved log start is forgotten.
+    TrimForgotten: "DeleteRecords lost by a restart",
+    /// DeleteRecords may go beyond the high watermark.
+    LogStartPastHighWatermark: "KAFKA-5634: log start past the high watermark",
+    /// Retention by size takes one segment more than is over.
+    RetentionTakesTooMuch: "KAFKA-5634 and kin: retention deletes what is to stay",
+    /// A lookup by time begins at the last entry of the index.
+    TimeLookupOvershoots: "KAFKA-12981 and kin: sparse time index",
+    /// The replay of a deletion is forgotten.
+    DeletedTopicReturns: "KAFKA-12257, KAFKA-19154: ghost of a deleted topic",
+    /// A decision of the controller is not written.
+    MetadataNotLogged: "state known to memory alone",
+    /// A decision of the controller is answered before it is durable.
+    MetadataAnsweredEarly: "answered at local append",
+    /// The group coordinator answers before its records are durable.
+    GroupAnsweredEarly: "coordinator answered at local append",
+    /// The last record of the offsets topic is not replayed.
+    GroupReplayDropsLast: "KAFKA-19862: coordinator load loses a record",
+    /// Offsets expire although the group has members.
+    OffsetsExpireWhileActive: "KIP-211, KAFKA-4682: expiry while the group is active",
+    /// Offsets of a deleted topic stay.
+    OffsetsOfDeletedTopicStay: "KAFKA-19154: old offsets under a new topic",
+    /// A new generation bears the number of the old.
+    GenerationNotAdvanced: "KIP-848 models: two owners of a partition",
+    /// SyncGroup of an old generation is accepted.
+    OldGenerationAccepted: "KIP-848 models: two owners of a partition",
+    /// A static member that was replaced stays a member.
+    FencingForgotten: "KAFKA-14422: static and former member",
+    /// A member whose session ended stays a member.
+    DeadMemberStays: "KAFKA-9752: rebalance waits for the dead",
+}
