@@ -194,8 +194,8 @@ impl<E: Env> DataDir<E> {
                 let (volume, config) = (self.inner.volume.clone(), Arc::new(config.clone()));
                 let id = TopicPartition { topic: id.topic.detach(), ..id.clone() };
                 let partition = Partition::new(id.clone(), number, volume, config);
-                partition.announce(&encoded)?;
-                self.inner.registry.insert(partition);
+                let write = |partition: &Arc<Partition<E>>| partition.announce(&encoded);
+                self.inner.registry.announce(partition, write)?;
                 names.insert((id.topic, id.partition), id.topic_id);
             }
         }

@@ -38,11 +38,20 @@ impl<E: Env> Registry<E> {
     }
 
     pub(crate) fn insert(&self, partition: Arc<Partition<E>>) {
+        self.inner.write().insert(partition);
+    }
+
+    /// Has a new partition written to the log and inserts it, as one step: a checkpoint that covers
+    /// its first entry has to know the partition, or what it appends is nobody's after a restart.
+    pub(crate) fn announce<F>(
+        &self,
+        partition: Arc<Partition<E>>,
+        write: impl FnOnce(&Arc<Partition<E>>) -> Result<u64, F>,
+    ) -> Result<u64, F> {
         let mut inner = self.inner.write();
-        let id = (partition.id().topic_id, partition.id().partition);
-        inner.next_number = inner.next_number.max(partition.number() + 1);
-        inner.by_number.insert(partition.number(), partition.clone());
-        inner.by_id.insert(id, partition);
+        let lsn = write(&partition)?;
+        inner.insert(partition);
+        Ok(lsn)
     }
 
     pub(crate) fn remove(&self, number: u64) {
@@ -63,5 +72,14 @@ impl<E: Env> Registry<E> {
     /// All of them, by number.
     pub(crate) fn all(&self) -> Vec<Arc<Partition<E>>> {
         self.inner.read().by_number.values().cloned().collect()
+    }
+}
+
+impl<E: Env> Inner<E> {
+    fn insert(&mut self, partition: Arc<Partition<E>>) {
+        let id = (partition.id().topic_id, partition.id().partition);
+        self.next_number = self.next_number.max(partition.number() + 1);
+        self.by_number.insert(partition.number(), partition.clone());
+        self.by_id.insert(id, partition);
     }
 }

@@ -47,7 +47,11 @@ impl<E: Env> ColdRead<E> {
         loop {
             let view = match self.partition.view(from)? {
                 Some(view) => view,
-                None => return Ok(self.partition.read_tail(from, &self.options)),
+                None => match self.partition.read_tail(from, &self.options) {
+                    Some(slices) => return Ok(slices),
+                    // Flushed and let go of since: it lies in a segment now.
+                    None => continue,
+                },
             };
             match self.partition.read_segment(&view, from, &self.options) {
                 Ok(Some(slices))
@@ -93,10 +97,14 @@ impl<E: Env> Partition<E> {
         Ok(Some(View { record, is_last: next.is_none(), end }))
     }
 
-    fn read_tail(&self, from: i64, options: &ReadOptions) -> Slices {
+    /// `None` if `from` is no longer in memory: what follows it there would leave a gap.
+    pub(super) fn read_tail(&self, from: i64, options: &ReadOptions) -> Option<Slices> {
         let state = self.state.lock();
         let upper = options.upper.min(state.log_end);
-        state.tail.read(from, upper, options.max_bytes, options.min_one_batch)
+        if from < state.flushed_end && state.tail.start_offset().is_none_or(|start| start > from) {
+            return None;
+        }
+        Some(state.tail.read(from, upper, options.max_bytes, options.min_one_batch))
     }
 
     fn read_segment(
@@ -274,3 +282,6 @@ fn failed(error: &DiskError) -> ReadError {
 pub(super) fn io_error(path: &Path, error: &io::Error) -> ReadError {
     ReadError::Io { path: PathBuf::from(path), what: error.to_string() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -166,6 +166,10 @@ impl<E: Env> Partition<E> {
         let mut state = self.state.lock();
         let last = state.segments.last_mut().expect("gather found one");
         *last = chunk.facts;
+        if state.active.as_ref().is_some_and(|active| active.size() != chunk.facts.size) {
+            // A reader rebuilt the indexes from the file while this was on its way to it.
+            state.active = None;
+        }
         state.flushed_end = chunk.next_offset;
         (state.cut, state.index_trusted) = (false, false);
         state.check();
