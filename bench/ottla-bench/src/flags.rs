@@ -151,7 +151,7 @@ impl Load {
     }
 }
 
-fn acks(text: &str) -> Result<i16, String> {
+pub(crate) fn acks(text: &str) -> Result<i16, String> {
     match text {
         "1" => Ok(1),
         "all" | "-1" => Ok(-1),

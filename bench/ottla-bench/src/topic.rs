@@ -95,15 +95,28 @@ pub(crate) fn offsets(
     };
     let request =
         ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..ListOffsetsRequest::default() };
-    let answer = wire.call(5, &request)?;
-    let mut found = vec![-1; partitions as usize];
-    for partition in answer.topics.iter().flat_map(|topic| &topic.partitions) {
-        check(partition.error_code, "ListOffsets")?;
-        if let Some(place) = found.get_mut(partition.partition_index as usize) {
-            *place = partition.offset;
+    let begin = Instant::now();
+    loop {
+        let answer = wire.call(5, &request)?;
+        let mut found = vec![-1; partitions as usize];
+        let mut refused = ErrorCode::None;
+        for partition in answer.topics.iter().flat_map(|topic| &topic.partitions) {
+            match ErrorCode::from_code_or_unknown(partition.error_code) {
+                ErrorCode::None => {
+                    if let Some(place) = found.get_mut(partition.partition_index as usize) {
+                        *place = partition.offset;
+                    }
+                }
+                code => refused = code,
+            }
         }
+        // Kafka names a leader in its metadata before that broker knows that it is the leader.
+        if !refused.is_retriable() || begin.elapsed() > READY_MAX {
+            check(refused.code(), "ListOffsets")?;
+            return Ok(found);
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
-    Ok(found)
 }
 
 /// A producer id and its epoch.
