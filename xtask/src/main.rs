@@ -1,5 +1,6 @@
 //! Repository tasks, each a command of `cargo xtask`. `verify` never writes to the tree; `fix` does.
 
+mod bench;
 mod codegen;
 mod conformance;
 mod oracle;
@@ -18,12 +19,15 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   verify [--quick]        what CI runs, read-only: fmt, clippy, deny, tidy, tests
   fix                     formats, applies clippy's suggestions, regenerates
   conformance [CLIENT...] [--against HOST:PORT] [--binary PATH]
-                          real clients against the real binary (or another broker)";
+                          real clients against the real binary (or another broker)
+  bench [--quick] [--cells A,B] [--rounds N] [--kafka DIR]
+                          Ottla and Apache Kafka measured side by side; see docs/benchmarks";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let rest = args.get(1..).unwrap_or_default();
     let outcome = match args.first().map(String::as_str) {
+        Some("bench") => bench::run(rest),
         Some("tidy") => tidy::run(),
         Some("codegen") => codegen::run(rest.iter().any(|a| a == "--check")),
         Some("oracle") => oracle::run(rest),
