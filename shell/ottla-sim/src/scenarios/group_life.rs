@@ -196,6 +196,8 @@ impl Story {
             self.say("replay", text);
         }
         self.probes.clear();
+        // A replacement is written down with its generation's assignment; before that a crash undoes it.
+        self.fenced.clear();
         for member in &mut self.members {
             member.beating = None;
             if matches!(member.doing, Doing::Joining(_) | Doing::Syncing(_)) {
