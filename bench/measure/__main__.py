@@ -113,7 +113,7 @@ class Run:
 
     def warm_up(self, running):
         """The JVM compiles what it runs often; Ottla gets the same load."""
-        seconds = 6 if self.flags.quick else 12
+        seconds = 6 if self.flags.quick else 24
         for broker in running.values():
             for words in (["--batch-bytes", "65536"], ["--batch-bytes", "1100", "--record-bytes", "1000", "--partitions-per-request", "20"],
                           ["--batch-bytes", "100"]):
