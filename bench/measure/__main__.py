@@ -16,6 +16,7 @@ import os
 import pathlib
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -211,6 +212,8 @@ def main():
     if flags.what == "backpressure":
         backpressure.run(flags)
         return
+    # Ended from outside, it still ends the brokers it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     run = Run(flags)
     try:
         machine.prefault(run.folder.parent, 1 if flags.quick else flags.prefault_gb)
