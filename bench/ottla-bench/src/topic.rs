@@ -52,7 +52,9 @@ pub(crate) fn create(
             return Err(Fault::new(format!("cannot create topic {name}: {code} {why}")));
         }
     }
-    wait_for_leaders(wire, name, partitions)
+    wait_for_leaders(wire, name, partitions)?;
+    // Who is named as a leader serves a little later; this waits for it.
+    offsets(wire, name, partitions, -1).map(|_| ())
 }
 
 fn wait_for_leaders(wire: &mut Wire, name: &str, partitions: i32) -> Outcome<()> {
