@@ -1,7 +1,7 @@
-//! The gzip codec.
+//! See `ottla_fuzz::target::codecs`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ottla_protocol::records::Compression;
+use ottla_fuzz::target::codecs::GZIP;
 
-fuzz_target!(|data: &[u8]| ottla_fuzz::codec(Compression::Gzip, data));
+fuzz_target!(init: GZIP.begin(), |data: &[u8]| GZIP.execute(data));

@@ -1,7 +1,7 @@
-//! The lz4 codec.
+//! See `ottla_fuzz::target::codecs`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ottla_protocol::records::Compression;
+use ottla_fuzz::target::codecs::LZ4;
 
-fuzz_target!(|data: &[u8]| ottla_fuzz::codec(Compression::Lz4, data));
+fuzz_target!(init: LZ4.begin(), |data: &[u8]| LZ4.execute(data));

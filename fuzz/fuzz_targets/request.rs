@@ -1,19 +1,7 @@
-//! Requests of every API and version: two bytes of key, one of version, then the body.
+//! See `ottla_fuzz::target::wire`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ottla_protocol::messages::*;
-use ottla_protocol::{ApiKey, Request};
+use ottla_fuzz::target::wire::REQUEST;
 
-fuzz_target!(|data: &[u8]| {
-    let [high, low, version, body @ ..] = data else { return };
-    let Some(key) = ApiKey::from_i16(i16::from_be_bytes([*high, *low])) else { return };
-    macro_rules! each {
-        ($request:ident) => {
-            if key == <$request as Request>::KEY {
-                ottla_fuzz::message::<$request>(ottla_fuzz::version::<$request>(*version), body);
-            }
-        };
-    }
-    ottla_protocol::for_each_request!(each);
-});
+fuzz_target!(init: REQUEST.begin(), |data: &[u8]| REQUEST.execute(data));

@@ -1,7 +1,7 @@
-//! The snappy codec.
+//! See `ottla_fuzz::target::codecs`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ottla_protocol::records::Compression;
+use ottla_fuzz::target::codecs::SNAPPY;
 
-fuzz_target!(|data: &[u8]| ottla_fuzz::codec(Compression::Snappy, data));
+fuzz_target!(init: SNAPPY.begin(), |data: &[u8]| SNAPPY.execute(data));

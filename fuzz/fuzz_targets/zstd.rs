@@ -1,7 +1,7 @@
-//! The zstd codec.
+//! See `ottla_fuzz::target::codecs`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ottla_protocol::records::Compression;
+use ottla_fuzz::target::codecs::ZSTD;
 
-fuzz_target!(|data: &[u8]| ottla_fuzz::codec(Compression::Zstd, data));
+fuzz_target!(init: ZSTD.begin(), |data: &[u8]| ZSTD.execute(data));

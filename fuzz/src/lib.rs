@@ -1,32 +1,66 @@
-//! What the fuzz targets share: how the first bytes choose a message, and what must hold of one that was read.
+//! The fuzz targets: everything that reads bytes from outside, and what must hold of it.
+//!
+//! A target is a function over bytes that panics where something does not hold, and the bytes it may
+//! allocate beyond four times its input. `fuzz_targets/` gives each to libFuzzer; `tests/` runs them
+//! on a stable compiler.
 
-use bytes::Bytes;
-use ottla_protocol::records::{Compression, compress, decompress};
-use ottla_protocol::{Message, decode_exact, encode_to_bytes};
+pub mod bound;
+pub mod target;
 
-/// Enough for every path, little enough for many runs a second.
-pub const OUTPUT_MAX: usize = 1 << 20;
-
-/// Reads one message; if that works, it must be writable and then read as what it was.
-pub fn message<M: Message>(version: i16, body: &[u8]) {
-    let Ok(value) = decode_exact::<M>(Bytes::copy_from_slice(body), version) else { return };
-    let written = encode_to_bytes(&value, version).expect("what was read can be written");
-    let again: M = decode_exact(written.clone(), version).expect("what was written can be read");
-    assert_eq!(encode_to_bytes(&again, version), Ok(written));
+/// One target.
+pub struct Target {
+    pub name: &'static str,
+    /// What an execution may hold beyond four times its input: decoded structures are larger than
+    /// their shortest bytes, and some code fills a buffer of a fixed size.
+    pub constant: usize,
+    pub run: fn(&[u8]),
+    /// Inputs worth beginning with.
+    pub seeds: fn() -> Vec<Vec<u8>>,
 }
 
-/// The version that a byte chooses among those of `M`.
-pub fn version<M: Message>(byte: u8) -> i16 {
-    let count = (M::VERSIONS.end() - M::VERSIONS.start() + 1) as u8;
-    M::VERSIONS.start() + i16::from(byte % count)
-}
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    target::wire::REQUEST,
+    target::wire::RESPONSE,
+    target::wire::RECORD,
+    target::batches::BATCH,
+    target::batches::LEGACY,
+    target::batches::VALIDATE,
+    target::codecs::GZIP,
+    target::codecs::SNAPPY,
+    target::codecs::LZ4,
+    target::codecs::ZSTD,
+    target::logs::METADATA_FRAME,
+    target::logs::COORDINATOR,
+    target::disk::CHECKPOINT,
+    target::disk::WRITE_AHEAD,
+    target::disk::RECOVERY,
+    target::disk::SEGMENT,
+    target::disk::INDEX,
+    target::disk::KAFKA_FILES,
+    target::config::CONFIG,
+    target::connection::CONNECTION,
+];
 
-/// Unpacks `data` as it is, then packs and unpacks it: the limit holds and nothing is lost.
-pub fn codec(codec: Compression, data: &[u8]) {
-    if let Ok(output) = decompress(codec, data, OUTPUT_MAX) {
-        assert!(output.len() <= OUTPUT_MAX);
+impl Target {
+    /// Writes the seeds where `FUZZ_SEEDS` says, before libFuzzer reads its corpus.
+    pub fn begin(&self) {
+        let Some(folder) = std::env::var_os("FUZZ_SEEDS").map(std::path::PathBuf::from) else {
+            return;
+        };
+        for (number, seed) in (self.seeds)().iter().enumerate() {
+            let path = folder.join(format!("seed-{number:04}"));
+            std::fs::write(&path, seed).expect("the corpus can be written");
+        }
     }
-    let packed = compress(codec, None, data).expect("packing into memory");
-    let output = decompress(codec, &packed, data.len()).expect("its own output");
-    assert_eq!(output, data);
+
+    /// One execution, within its bound.
+    pub fn execute(&self, data: &[u8]) {
+        bound::within(data.len(), self.constant, || (self.run)(data));
+    }
+}
+
+/// Seeds for a target that finds its own way.
+fn no_seeds() -> Vec<Vec<u8>> {
+    Vec::new()
 }

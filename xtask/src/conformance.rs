@@ -47,6 +47,12 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     if failed == 0 { Ok(()) } else { Err("conformance: some checks failed".to_string()) }
 }
 
+/// Installs what a client needs, by package name.
+pub(crate) fn install(name: &str) -> Result<(), String> {
+    let client = CLIENTS.iter().find(|client| client.name == name);
+    client.ok_or_else(|| format!("no client {name}"))?.install()
+}
+
 fn parse(args: &[String]) -> Result<Options, String> {
     let mut options = Options { clients: Vec::new(), against: None, binary: None };
     let mut words = args.iter();

@@ -3,9 +3,11 @@
 mod bench;
 mod codegen;
 mod conformance;
+mod fuzz;
 mod oracle;
 mod source;
 mod tidy;
+mod torture;
 mod verify;
 
 use std::process::ExitCode;
@@ -21,7 +23,11 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   conformance [CLIENT...] [--against HOST:PORT] [--binary PATH]
                           real clients against the real binary (or another broker)
   bench [--quick] [--cells A,B] [--rounds N] [--kafka DIR]
-                          Ottla and Apache Kafka measured side by side; see docs/benchmarks";
+                          Ottla and Apache Kafka measured side by side; see docs/benchmarks
+  torture [--rounds N] [--seed X] [--control] [--help]
+                          kills the real binary under load; nothing acknowledged may be lost
+  fuzz [--execs N] [--target T] [--asan]
+                          the fuzz targets, each for a number of executions, within their bounds";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -34,6 +40,8 @@ fn main() -> ExitCode {
         Some("verify") => verify::verify(rest.iter().any(|a| a == "--quick")),
         Some("fix") => verify::fix(),
         Some("conformance") => conformance::run(rest),
+        Some("fuzz") => fuzz::run(rest),
+        Some("torture") => torture::run(rest),
         _ => Err(USAGE.to_string()),
     };
     match outcome {

@@ -20,4 +20,7 @@ mod net;
 
 mod broker;
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+
 pub use broker::{Broker, StartError};

@@ -25,6 +25,8 @@ mod registry;
 mod flusher;
 mod recovery;
 pub mod data_dir;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 
 pub use config::LogConfig;
 pub use data_dir::{DataDir, RecoveryReport};

@@ -31,8 +31,12 @@ use staging::{Staging, StagingLimits};
 
 pub(crate) use entry::{Entry, EntryHead, EntryKind, entries};
 pub(crate) use epoch::EpochFile;
-#[cfg(test)]
+#[cfg(feature = "fuzzing")]
+pub(crate) use files::file_name;
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use group::GroupHeader;
+#[cfg(feature = "fuzzing")]
+pub(crate) use group::PAGE_BYTES;
 pub(crate) use group::{Session, crc32c};
 pub(crate) use scan::{Found, WalFile, files as scan_files, groups, read};
 pub(crate) use staging::{Placed, Staged, Urgency};

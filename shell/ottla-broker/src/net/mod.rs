@@ -5,7 +5,7 @@ pub(crate) mod budget;
 pub(crate) mod gate;
 pub(crate) mod pool;
 
-mod intake;
+pub(crate) mod intake;
 mod outgoing;
 mod socket;
 

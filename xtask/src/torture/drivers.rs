@@ -1,0 +1,247 @@
+//! The clients: one process each, which writes its history to its standard output and ends when its
+//! standard input does.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::node::{self, Node};
+use super::{Options, TOPICS, conformance};
+
+/// The clients there are.
+pub(crate) const NAMES: [&str; 3] = ["python", "java", "rust"];
+/// Every outcome is known within this; the clients give up after two minutes.
+const END_LIMIT: Duration = Duration::from_secs(150);
+/// The last reading may take as long.
+const READ_BACK_SECONDS: &str = "600";
+
+/// What the histories say so far.
+#[derive(Default)]
+struct Tally {
+    sends: AtomicU64,
+    acks: AtomicU64,
+    fails: AtomicU64,
+    reads: AtomicU64,
+}
+
+/// Numbers of events so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counts {
+    pub(crate) sends: u64,
+    pub(crate) acks: u64,
+    pub(crate) fails: u64,
+    pub(crate) reads: u64,
+}
+
+struct Driver {
+    name: &'static str,
+    child: Child,
+    history: JoinHandle<()>,
+}
+
+/// The running clients.
+pub(crate) struct Drivers {
+    drivers: Vec<Driver>,
+    tally: Arc<Tally>,
+}
+
+/// Makes what the clients need, by package name.
+pub(crate) fn install(clients: &[String]) -> Result<(), String> {
+    let by_name = |name: &str| crate::conformance::install(name);
+    // The last reading is librdkafka's.
+    by_name("confluent-kafka")?;
+    if clients.iter().any(|client| client == "java") {
+        by_name("java")?;
+    }
+    if clients.iter().any(|client| client == "rust") {
+        node::cargo(&["build", "--locked", "-p", "ottla-client", "--example", "torture"])?;
+    }
+    Ok(())
+}
+
+impl Drivers {
+    pub(crate) fn start(
+        options: &Options,
+        address: &str,
+        folder: &Path,
+    ) -> Result<Drivers, String> {
+        let tally = Arc::new(Tally::default());
+        let mut drivers = Vec::new();
+        for name in NAMES.into_iter().filter(|name| options.clients.iter().any(|c| c == name)) {
+            let mut command = command(name);
+            // A client's own group first; the last of them also watches those of the others.
+            let mut groups = vec![name];
+            groups.extend(NAMES.into_iter().filter(|other| *other != name));
+            surroundings(&mut command, options, address, &groups.join(","));
+            command.env("ROLE", "load");
+            let errors = file(&folder.join(format!("{name}.log")))?;
+            let mut child = command
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(errors)
+                .spawn()
+                .map_err(|error| format!("{name}: {error}"))?;
+            let out = child.stdout.take().ok_or("no output")?;
+            let into = file(&folder.join(format!("{name}.jsonl")))?;
+            let counted = Arc::clone(&tally);
+            let history = std::thread::spawn(move || record(out, into, &counted));
+            drivers.push(Driver { name, child, history });
+        }
+        Ok(Drivers { drivers, tally })
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let now = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Counts {
+            sends: now(&self.tally.sends),
+            acks: now(&self.tally.acks),
+            fails: now(&self.tally.fails),
+            reads: now(&self.tally.reads),
+        }
+    }
+
+    /// Waits until more than `acks` records are acknowledged.
+    pub(crate) fn await_acks(
+        &mut self,
+        acks: u64,
+        limit: Duration,
+        node: &mut Node,
+    ) -> Result<(), String> {
+        let start = Instant::now();
+        while start.elapsed() < limit {
+            if self.counts().acks > acks {
+                return Ok(());
+            }
+            self.check()?;
+            node.check()?;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(format!("no record was acknowledged for {limit:?} although the broker serves"))
+    }
+
+    /// Fails if a client ended by itself.
+    pub(crate) fn check(&mut self) -> Result<(), String> {
+        for driver in &mut self.drivers {
+            if let Ok(Some(status)) = driver.child.try_wait() {
+                return Err(format!("the client {} ended by itself: {status}", driver.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets them come to their end; says which did not.
+    pub(crate) fn stop(mut self) -> Result<Vec<String>, String> {
+        let mut late = Vec::new();
+        for driver in &mut self.drivers {
+            drop(driver.child.stdin.take());
+        }
+        let start = Instant::now();
+        for mut driver in std::mem::take(&mut self.drivers) {
+            let name = driver.name;
+            loop {
+                match driver.child.try_wait() {
+                    Ok(Some(status)) if status.success() => break,
+                    Ok(Some(status)) => return Err(format!("the client {name}: {status}")),
+                    Err(error) => return Err(format!("the client {name}: {error}")),
+                    Ok(None) if start.elapsed() > END_LIMIT => {
+                        late.push(format!("{name} does not know its outcomes after {END_LIMIT:?}"));
+                        let _ = driver.child.kill();
+                        let _ = driver.child.wait();
+                        break;
+                    }
+                    Ok(None) => std::thread::sleep(Duration::from_millis(20)),
+                }
+            }
+            let _ = driver.history.join();
+        }
+        Ok(late)
+    }
+}
+
+impl Drop for Drivers {
+    fn drop(&mut self) {
+        for driver in &mut self.drivers {
+            let _ = driver.child.kill();
+            let _ = driver.child.wait();
+        }
+    }
+}
+
+/// Reads everything from the beginning, and what is committed.
+pub(crate) fn read_back(options: &Options, address: &str, folder: &Path) -> Result<(), String> {
+    let mut command = Command::new("timeout");
+    command.args([READ_BACK_SECONDS, ".venv/bin/python", "torture.py"]);
+    command.current_dir(conformance("python"));
+    surroundings(&mut command, options, address, &NAMES.join(","));
+    let errors = folder.join("final.log");
+    let status = command
+        .env("ROLE", "final")
+        .stdin(Stdio::null())
+        .stdout(file(&folder.join("final.jsonl"))?)
+        .stderr(file(&errors)?)
+        .status()
+        .map_err(|error| error.to_string())?;
+    if status.success() {
+        return Ok(());
+    }
+    let said = std::fs::read_to_string(errors).unwrap_or_default();
+    Err(format!("the last reading failed: {status}\n{said}"))
+}
+
+fn command(name: &str) -> Command {
+    match name {
+        "python" => {
+            let mut command = Command::new(".venv/bin/python");
+            command.arg("torture.py").current_dir(conformance("python"));
+            command
+        }
+        "java" => {
+            let mut command = Command::new("java");
+            command.args(["-Xmx256m", "-cp", "target/libs/*", "Torture.java"]);
+            command.current_dir(conformance("java"));
+            command
+        }
+        _ => Command::new(node::target().join("debug/examples/torture")),
+    }
+}
+
+fn surroundings(command: &mut Command, options: &Options, address: &str, groups: &str) {
+    let topics: Vec<String> =
+        TOPICS.iter().map(|(name, count)| format!("{name}:{count}")).collect();
+    command
+        .env("BOOTSTRAP", address)
+        .env("SEED", options.seed.to_string())
+        .env("RATE", options.rate.to_string())
+        .env("TOPICS", topics.join(","))
+        .env("GROUPS_READ", groups);
+}
+
+fn file(path: &Path) -> Result<File, String> {
+    File::create(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Keeps a client's history and counts what passes by.
+fn record(from: impl std::io::Read, into: File, tally: &Tally) {
+    let mut into = BufWriter::new(into);
+    for line in BufReader::new(from).lines() {
+        let Ok(line) = line else { break };
+        let count = [
+            ("\"ev\":\"send\"", &tally.sends),
+            ("\"ev\":\"ack\"", &tally.acks),
+            ("\"ev\":\"fail\"", &tally.fails),
+            ("\"ev\":\"read\"", &tally.reads),
+        ];
+        if let Some((_, count)) = count.iter().find(|(event, _)| line.contains(event)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        if writeln!(into, "{line}").is_err() {
+            break;
+        }
+    }
+    let _ = into.flush();
+}
