@@ -312,10 +312,11 @@ fn is_per_broker(name: &str) -> bool {
     keys::find_broker(name).is_some_and(|def| def.update == UpdateMode::PerBroker)
 }
 
-/// Keystores and the like belong to one listener.
+/// Keystores and truststores belong to one listener; what else begins with `ssl.` or `sasl.` may be
+/// set for a whole broker.
 fn needs_listener(name: &str) -> bool {
-    let for_listener = ["ssl.", "sasl."].iter().any(|prefix| name.starts_with(prefix));
-    for_listener && is_per_broker(name)
+    let stores = ["ssl.keystore.", "ssl.truststore.", "ssl.key.password"];
+    stores.iter().any(|prefix| name.starts_with(prefix)) && is_per_broker(name)
 }
 
 /// The topic's settings that a CreateTopics v5 answer echoes.
