@@ -1,14 +1,13 @@
 //! Real clients against the real binary: each client's runner prints one `ok` or `not ok` line a
 //! check, and this prints the table. What a client needs is installed by package name.
 
-mod broker;
 mod clients;
 
 use std::process::Command;
 
-use broker::Broker;
 use clients::{CLIENTS, Client};
 
+use crate::broker::Broker;
 use crate::source;
 
 /// What was asked for.
@@ -23,7 +22,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let options = parse(args)?;
     let broker = match &options.against {
         Some(address) => Broker::running(address),
-        None => Broker::start(options.binary.as_deref())?,
+        None => Broker::start(options.binary.as_deref(), &[])?,
     };
     let mut rows = Vec::new();
     for client in &options.clients {

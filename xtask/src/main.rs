@@ -1,11 +1,13 @@
 //! Repository tasks, each a command of `cargo xtask`. `verify` never writes to the tree; `fix` does.
 
 mod bench;
+mod broker;
 mod codegen;
 mod conformance;
 mod fuzz;
 mod oracle;
 mod source;
+mod suites;
 mod tidy;
 mod torture;
 mod verify;
@@ -27,7 +29,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   torture [--rounds N] [--seed X] [--control] [--help]
                           kills the real binary under load; nothing acknowledged may be lost
   fuzz [--execs N] [--target T] [--asan]
-                          the fuzz targets, each for a number of executions, within their bounds";
+                          the fuzz targets, each for a number of executions, within their bounds
+  suites [NAME...] [--only WORD] [--short] [--against HOST:PORT] [--binary PATH] [--source DIR] [-o json]
+                          test suites that others wrote, against conformance/suites/NAME.allow";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         Some("conformance") => conformance::run(rest),
         Some("fuzz") => fuzz::run(rest),
         Some("torture") => torture::run(rest),
+        Some("suites") => suites::run(rest),
         _ => Err(USAGE.to_string()),
     };
     match outcome {

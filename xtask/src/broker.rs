@@ -24,19 +24,24 @@ impl Broker {
         Broker { address: address.to_string(), data: PathBuf::new(), child: None }
     }
 
-    /// Builds the binary if none is given, and starts it.
-    pub(crate) fn start(binary: Option<&str>) -> Result<Broker, String> {
+    /// Builds the binary if none is given, and starts it with these settings (`key=value`, with `{port}`
+    /// for its port).
+    pub(crate) fn start(binary: Option<&str>, settings: &[&str]) -> Result<Broker, String> {
         let binary = match binary {
             Some(path) => PathBuf::from(path),
             None => build()?,
         };
         let port = free_port()?;
-        let data = std::env::temp_dir().join(format!("ottla-conformance-{}", std::process::id()));
+        let data =
+            std::env::temp_dir().join(format!("ottla-conformance-{}-{port}", std::process::id()));
         let log = std::fs::File::create(data.with_extension("log")).map_err(|e| e.to_string())?;
         let address = format!("127.0.0.1:{port}");
+        let of_port = |setting: &&str| setting.replace("{port}", &port.to_string());
+        let settings: Vec<String> = settings.iter().map(of_port).collect();
         let child = Command::new(&binary)
             .args(["server", "--listen", &address, "--data"])
             .arg(&data)
+            .args(settings.iter().flat_map(|setting| ["--set", setting]))
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(|e| e.to_string())?)
             .stderr(log)
