@@ -127,8 +127,20 @@ impl<E: Env> Connection<E> {
         request: &R,
         patience: Duration,
     ) -> Result<R::Response> {
+        self.call_in_turn(request, patience, None).await
+    }
+
+    /// The same; `turn` is dropped as soon as the request has its place in the queue to the broker,
+    /// so that another may follow and not overtake it.
+    pub(crate) async fn call_in_turn<R: Request>(
+        &self,
+        request: &R,
+        patience: Duration,
+        turn: Option<oneshot::Sender<()>>,
+    ) -> Result<R::Response> {
         let version = self.version_of::<R>()?;
         let answer = self.send(request, version).await?;
+        drop(turn);
         let limit = self.request_timeout + patience;
         let body = match self.env.timeout(limit, answer).await {
             Ok(Ok(body)) => body?,

@@ -3,6 +3,7 @@
 //! [`Producer::send`] returns once the record is in memory; the [`Delivery`] it returns tells what
 //! became of it. One task per producer sends; it never waits for one partition on behalf of another.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ottla_env::Env;
+use ottla_env::{Env, MonoTime};
 use ottla_protocol::records::Compression;
 use ottla_protocol::{ErrorCode, Str};
 use parking_lot::Mutex;
@@ -124,13 +125,28 @@ pub struct Delivered {
 
 /// The fate of a record. Need not be awaited.
 #[derive(Debug)]
-pub struct Delivery(oneshot::Receiver<Result<Delivered>>);
+pub struct Delivery(oneshot::Receiver<Result<Told>>);
+
+/// Where a record is, and when that became known.
+type Told = (Delivered, MonoTime);
+
+impl Delivery {
+    /// The fate, and when the acknowledgement arrived: who awaits deliveries one after the other may
+    /// come to look at one much later.
+    ///
+    /// # Errors
+    /// Why the record was not sent.
+    pub async fn timed(self) -> Result<(Delivered, MonoTime)> {
+        self.0.await.unwrap_or(Err(Error::Closed))
+    }
+}
 
 impl Future for Delivery {
     type Output = Result<Delivered>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|told| told.unwrap_or(Err(Error::Closed)))
+        let told = Pin::new(&mut self.0).poll(context);
+        told.map(|told| told.unwrap_or(Err(Error::Closed)).map(|(delivered, _)| delivered))
     }
 }
 
@@ -138,7 +154,7 @@ impl Future for Delivery {
 struct Pending {
     record: ProducerRecord,
     timestamp: i64,
-    tell: oneshot::Sender<Result<Delivered>>,
+    tell: oneshot::Sender<Result<Told>>,
     /// Its share of the buffer, given back when it is dropped.
     _memory: OwnedSemaphorePermit,
 }
@@ -154,6 +170,8 @@ struct Shared<E: Env> {
     options: ProducerOptions,
     lane: Lane,
     state: Mutex<Accumulator>,
+    /// By leader: ready when the last request to it has its place in the queue to the broker.
+    turns: Mutex<BTreeMap<i32, oneshot::Receiver<()>>>,
     memory: Arc<Semaphore>,
     /// The sender has something to look at.
     wake: Notify,
@@ -179,6 +197,7 @@ impl<E: Env> Producer<E> {
             lane: client.new_lane(),
             memory: Arc::new(Semaphore::new(options.buffer_bytes)),
             state: Mutex::new(Accumulator::new(&options)),
+            turns: Mutex::default(),
             wake: Notify::new(),
             ended: Notify::new(),
             client,

@@ -43,6 +43,9 @@ struct Queue {
     next_sequence: i32,
     /// The sequence that must be acknowledged next.
     expected_sequence: i32,
+    /// The broker has a batch under this id. Until then only one is on its way: a broker takes the
+    /// first sequence it sees, whichever it is, and would refuse an earlier one that was overtaken.
+    known: bool,
     not_before: MonoTime,
 }
 
@@ -194,6 +197,7 @@ impl Accumulator {
         queue.in_flight -= 1;
         queue.retrying = false;
         if let (true, Some(sequence)) = (appended, batch.sequence) {
+            queue.known = true;
             // One that came again may be older than what was acknowledged meanwhile.
             let next = wrap(sequence, batch.records.len());
             let ahead = next.wrapping_sub(queue.expected_sequence) & i32::MAX;
@@ -233,6 +237,7 @@ impl Accumulator {
         for queue in self.queues.values_mut() {
             queue.next_sequence = 0;
             queue.expected_sequence = 0;
+            queue.known = false;
             while let Some(mut batch) = queue.again.pop_back() {
                 batch.sequence = None;
                 batch.bytes = None;
@@ -260,7 +265,7 @@ impl Queue {
         hurry: bool,
         in_flight_max: usize,
     ) -> Wait {
-        let in_order = self.again.is_empty() && !self.retrying;
+        let in_order = self.again.is_empty() && !self.retrying && self.known;
         let blocked = self.in_flight >= if in_order { in_flight_max } else { 1 };
         let lingers = match (&self.gathering, self.again.is_empty() && self.ready.is_empty()) {
             (_, false) => now,
@@ -341,15 +346,22 @@ impl Batch {
         now.since(self.opened) >= limit
     }
 
-    /// Tells every record's sender where it is.
-    pub(super) fn delivered(self, partition: &TopicPartition, base_offset: i64, append_time: i64) {
+    /// Tells every record's sender where it is, as of `now`.
+    pub(super) fn delivered(
+        self,
+        partition: &TopicPartition,
+        base_offset: i64,
+        append_time: i64,
+        now: MonoTime,
+    ) {
         for (index, pending) in (0..).zip(self.records) {
-            let _ = pending.tell.send(Ok(Delivered {
+            let delivered = Delivered {
                 topic: partition.topic.clone(),
                 partition: partition.partition,
                 offset: if base_offset < 0 { -1 } else { base_offset + index },
                 timestamp: if append_time >= 0 { append_time } else { pending.timestamp },
-            }));
+            };
+            let _ = pending.tell.send(Ok((delivered, now)));
         }
     }
 

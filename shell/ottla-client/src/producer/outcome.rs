@@ -97,7 +97,7 @@ fn delivered<E: Env>(
     append_time: i64,
 ) {
     shared.state.lock().end(partition, &batch, true);
-    batch.delivered(partition, base_offset, append_time);
+    batch.delivered(partition, base_offset, append_time, shared.client.env().now());
 }
 
 /// Sends again while there is time; the leader may have moved, so metadata is asked for anew.

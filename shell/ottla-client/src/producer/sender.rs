@@ -7,6 +7,7 @@ use ottla_env::Env;
 use ottla_protocol::Str;
 use ottla_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use ottla_protocol::messages::{InitProducerIdRequest, ProduceRequest};
+use tokio::sync::oneshot;
 
 use super::accumulator::{Batch, Due};
 use super::{Acks, Shared, outcome};
@@ -93,9 +94,16 @@ fn spawn_request<E: Env>(
     batches: Vec<(TopicPartition, Batch)>,
 ) {
     let sending = shared.clone();
+    // Tasks run in any order; a batch that overtakes an earlier one of its partition is refused.
+    let (turn, next) = oneshot::channel();
+    let previous = shared.turns.lock().insert(leader, next);
     let task = async move {
         let request = produce_request(&sending, &batches);
-        let answer = send(&sending, leader, &request).await;
+        if let Some(previous) = previous {
+            // It is never sent, only dropped.
+            let _ = previous.await;
+        }
+        let answer = send(&sending, leader, &request, turn).await;
         outcome::apply(&sending, batches, answer);
         sending.ended.notify_waiters();
         sending.wake.notify_one();
@@ -108,12 +116,14 @@ async fn send<E: Env>(
     shared: &Shared<E>,
     leader: i32,
     request: &ProduceRequest,
+    turn: oneshot::Sender<()>,
 ) -> Result<Option<ottla_protocol::messages::ProduceResponse>> {
     let connection = shared.client.connection(Target::Broker(leader), shared.lane).await?;
     if shared.options.acks == Acks::None {
         return connection.send_only(request).await.map(|()| None);
     }
-    connection.call(request, shared.client.options().request_timeout).await.map(Some)
+    let patience = shared.client.options().request_timeout;
+    connection.call_in_turn(request, patience, Some(turn)).await.map(Some)
 }
 
 fn produce_request<E: Env>(

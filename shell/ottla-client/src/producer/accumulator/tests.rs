@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::*;
-use crate::producer::ProducerRecord;
+use crate::producer::{ProducerRecord, Told};
 
 const PRODUCER: (i64, i16) = (7, 0);
 
@@ -56,10 +56,7 @@ fn fate() -> impl Strategy<Value = Fate> {
     prop_oneof![3 => Just(Fate::Fine), 1 => Just(Fate::RequestLost), 1 => Just(Fate::AnswerLost)]
 }
 
-fn pending(
-    number: usize,
-    memory: &Arc<Semaphore>,
-) -> (Pending, oneshot::Receiver<Result<Delivered>>) {
+fn pending(number: usize, memory: &Arc<Semaphore>) -> (Pending, oneshot::Receiver<Result<Told>>) {
     let (tell, told) = oneshot::channel();
     let record = ProducerRecord::new("t", number.to_string());
     let permit = memory.clone().try_acquire_owned().unwrap();
@@ -103,7 +100,7 @@ impl Sender {
         match answer {
             Ok(offset) => {
                 self.accumulator.end(&partition(), &batch, true);
-                batch.delivered(&partition(), offset, -1);
+                batch.delivered(&partition(), offset, -1, MonoTime::default());
             }
             Err(code) => {
                 let overtaken = code == ErrorCode::OutOfOrderSequenceNumber;
@@ -149,7 +146,7 @@ proptest! {
         let expected: Vec<Bytes> = (0..told.len()).map(|n| Bytes::from(n.to_string())).collect();
         prop_assert_eq!(sender.broker.log, expected);
         for (number, mut receiver) in told.into_iter().enumerate() {
-            prop_assert_eq!(receiver.try_recv().unwrap().unwrap().offset, number as i64);
+            prop_assert_eq!(receiver.try_recv().unwrap().unwrap().0.offset, number as i64);
         }
         prop_assert_eq!(memory.available_permits(), 10_000);
     }
@@ -165,6 +162,32 @@ fn a_batch_whose_time_is_up_is_handed_back() {
     accumulator.add(pending, 26, Some(0), 1, MonoTime::default(), || 0).unwrap();
     let due = accumulator.due(MonoTime::default() + Duration::from_secs(2), |_| None);
     assert_eq!((due.expired.len(), accumulator.unfinished, accumulator.renew), (1, 0, false));
+}
+
+fn take_due(accumulator: &mut Accumulator) -> Vec<Batch> {
+    let due = accumulator.due(MonoTime::default() + Duration::from_secs(1), |_| Some(1));
+    due.by_leader.into_values().flatten().map(|(_, batch)| batch).collect()
+}
+
+/// A broker that does not know a producer id takes any sequence as its first.
+#[test]
+fn nothing_overtakes_the_first_batch_of_a_producer_id() {
+    let options = ProducerOptions { batch_bytes: 1, ..ProducerOptions::default() };
+    let memory = Arc::new(Semaphore::new(10));
+    let mut accumulator = Accumulator::new(&options);
+    for id in [PRODUCER, (PRODUCER.0 + 1, 0)] {
+        accumulator.renewed(id);
+        for number in 0..3 {
+            let (pending, _told) = pending(number, &memory);
+            accumulator.add(pending, 26, Some(0), 1, MonoTime::default(), || 0).unwrap();
+        }
+        let first = take_due(&mut accumulator).pop().unwrap();
+        assert_eq!((first.sequence, take_due(&mut accumulator).len()), (Some(0), 0));
+        accumulator.end(&partition(), &first, true);
+        let rest = [(); 2].map(|()| take_due(&mut accumulator).pop().unwrap());
+        assert_eq!(rest.each_ref().map(|batch| batch.sequence), [Some(1), Some(2)]);
+        rest.iter().for_each(|batch| accumulator.end(&partition(), batch, true));
+    }
 }
 
 #[test]
