@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::consume::Consume;
 use crate::commands::group::GroupCommand;
+use crate::commands::perf::PerfCommand;
 use crate::commands::produce::Produce;
 use crate::commands::topic::TopicCommand;
 
@@ -33,6 +34,9 @@ pub(crate) enum Command {
     /// List, describe, move and delete consumer groups.
     #[command(subcommand, alias = "groups")]
     Group(GroupCommand),
+    /// Measure how fast a cluster takes records and gives them back.
+    #[command(subcommand)]
+    Perf(PerfCommand),
     /// Explain, list and check configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

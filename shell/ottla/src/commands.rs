@@ -21,6 +21,7 @@ mod template;
 
 pub(crate) mod consume;
 pub(crate) mod group;
+pub(crate) mod perf;
 pub(crate) mod produce;
 pub(crate) mod topic;
 

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Some(Command::Produce(flags)) => commands::produce::run(flags),
         Some(Command::Consume(flags)) => commands::consume::run(flags),
         Some(Command::Group(command)) => commands::group::run(command),
+        Some(Command::Perf(command)) => commands::perf::run(command),
         Some(Command::Config(command)) => config_command::run(&command),
         Some(Command::Version) => {
             output::print(&format!("ottla {}\n", env!("CARGO_PKG_VERSION")));

@@ -97,14 +97,9 @@ async fn consume(client: Client<OsEnv>, flags: &Consume) -> Outcome {
 }
 
 fn options(flags: &Consume, isolation: Isolation) -> ConsumerOptions {
-    let reset = match flags.from {
-        Position::End => OffsetSpec::Latest,
-        Position::Time(ms) => OffsetSpec::Timestamp(ms),
-        _ => OffsetSpec::Earliest,
-    };
     ConsumerOptions {
         group: flags.group.as_ref().map(Str::from),
-        reset: Some(reset),
+        reset: Some(reset(flags.from)),
         isolation,
         // What a poll returned is written before the next one commits it.
         auto_commit: flags.group.is_some().then_some(Duration::from_secs(1)),
@@ -112,8 +107,17 @@ fn options(flags: &Consume, isolation: Isolation) -> ConsumerOptions {
     }
 }
 
+/// Where a group begins that has committed nothing.
+pub(super) fn reset(from: Position) -> OffsetSpec {
+    match from {
+        Position::End => OffsetSpec::Latest,
+        Position::Time(ms) => OffsetSpec::Timestamp(ms),
+        _ => OffsetSpec::Earliest,
+    }
+}
+
 /// All partitions of the topics, or those that were asked for.
-fn partitions(
+pub(super) fn partitions(
     client: &Client<OsEnv>,
     topics: &[Str],
     asked: &[i32],
@@ -135,6 +139,18 @@ fn partitions(
         }
     }
     Ok(found)
+}
+
+/// Whether every partition that is assigned was read to its end.
+pub(super) fn is_at_end(consumer: &Consumer<OsEnv>, ends: &BTreeMap<TopicPartition, i64>) -> bool {
+    let mut assigned = consumer.assignment().peekable();
+    let nothing_yet = assigned.peek().is_none();
+    let reached = |partition: &TopicPartition| {
+        let end = ends.get(partition).copied().unwrap_or(0);
+        consumer.position(partition).is_some_and(|position| position >= end)
+    };
+    // A member without partitions has nothing to wait for once it has joined.
+    if nothing_yet { consumer.membership().1 >= 0 } else { assigned.all(reached) }
 }
 
 /// The loop: poll, write, look whether it is time to end.
@@ -173,16 +189,7 @@ impl Writing<'_> {
     /// Whether everything that was asked for is written.
     fn is_done(&self, consumer: &Consumer<OsEnv>) -> bool {
         let enough = self.flags.num.is_some_and(|limit| self.written >= limit);
-        let at_end = self.ends.as_ref().is_some_and(|ends| {
-            let mut assigned = consumer.assignment().peekable();
-            let nothing_yet = assigned.peek().is_none();
-            let reached = |partition: &TopicPartition| {
-                let end = ends.get(partition).copied().unwrap_or(0);
-                consumer.position(partition).is_some_and(|position| position >= end)
-            };
-            // A member without partitions has nothing to wait for once it has joined.
-            if nothing_yet { consumer.membership().1 >= 0 } else { assigned.all(reached) }
-        });
+        let at_end = self.ends.as_ref().is_some_and(|ends| is_at_end(consumer, ends));
         enough || at_end
     }
 

@@ -201,12 +201,12 @@ fn take_lines(buffer: &mut Vec<u8>) -> Vec<Vec<u8>> {
     lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line).to_vec()).collect()
 }
 
-fn compression(text: &str) -> Result<Compression, String> {
+pub(super) fn compression(text: &str) -> Result<Compression, String> {
     let known = Compression::from_name(text);
     known.ok_or_else(|| format!("\"{text}\" is not none, gzip, snappy, lz4 or zstd"))
 }
 
-fn acks(text: &str) -> Result<Acks, String> {
+pub(super) fn acks(text: &str) -> Result<Acks, String> {
     match text {
         "0" => Ok(Acks::None),
         "1" => Ok(Acks::Leader),

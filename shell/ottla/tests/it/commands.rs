@@ -6,13 +6,13 @@ use std::process::Stdio;
 use crate::node::{Ended, Folder, Node, finish, ottla};
 
 /// A node and the command line that talks to it.
-struct World {
+pub(crate) struct World {
     folder: Folder,
     node: Node,
 }
 
 impl World {
-    fn new() -> World {
+    pub(crate) fn new() -> World {
         let folder = Folder::new();
         let mut command = ottla(&folder);
         command.args(["server", "--listen", "127.0.0.1:0", "--data", "data"]);
@@ -20,13 +20,13 @@ impl World {
         World { folder, node }
     }
 
-    fn run(&self, words: &[&str]) -> Ended {
+    pub(crate) fn run(&self, words: &[&str]) -> Ended {
         let address = self.node.address.to_string();
         finish(ottla(&self.folder).args(words).args(["-b", &address, "--timeout", "10"]))
     }
 
     /// What a command prints; it must end well.
-    fn out(&self, words: &[&str]) -> String {
+    pub(crate) fn out(&self, words: &[&str]) -> String {
         let ended = self.run(words);
         assert_eq!(ended.code, Some(0), "{words:?}: {ended:?}");
         ended.out

@@ -7,4 +7,5 @@ mod commands;
 mod config;
 mod data_dir;
 mod node;
+mod perf;
 mod server;
