@@ -7,4 +7,4 @@ mod shared;
 mod tests;
 
 pub use aligned::{ALIGNMENT, AlignedBuffer};
-pub use shared::{BufferFull, BufferWriter, SharedBuffer};
+pub use shared::{BufferFull, BufferWriter, HOLE_BYTES, Hole, SharedBuffer};

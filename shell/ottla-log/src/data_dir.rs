@@ -8,7 +8,6 @@ use std::sync::Arc;
 use ottla_env::{Disk, Env, LockError, Task};
 use ottla_protocol::{ErrorCode, Str, Uuid};
 use parking_lot::Mutex;
-use tokio::sync::watch;
 
 use crate::checkpoint::encode_name;
 use crate::config::LogConfig;
@@ -23,7 +22,7 @@ use crate::partition::Partition;
 use crate::recovery::{Begin, Case, Plan, apply, plan, survey};
 use crate::registry::Registry;
 use crate::volume::Volume;
-use crate::wal::{Progress, Session, Wal};
+use crate::wal::{Session, Wal};
 
 /// What opening found and did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -240,20 +239,11 @@ impl<E: Env> DataDir<E> {
         self.inner.volume.wal.wait_durable(lsn).await
     }
 
-    /// In `flush=none`: writes what appends with `defer_write` left.
-    ///
-    /// # Errors
-    /// If the directory is offline.
-    pub fn write_staged(&self) -> Result<(), Failed> {
-        match self.inner.volume.options.flush {
-            FlushMode::Wal => self.inner.volume.wal.check(),
-            FlushMode::None => self.inner.volume.wal.write_staged(),
-        }
-    }
-
-    /// How far the log got, and whether it failed: changes as it moves.
-    pub fn progress(&self) -> watch::Receiver<Progress> {
-        self.inner.volume.wal.progress()
+    /// Sees to it that what appends with `defer_write` staged is written, if not by now then soon:
+    /// in `flush=none`, and where one small write does it, by the caller. Failure is left to
+    /// [`DataDir::wait_durable`] to tell.
+    pub async fn commit(&self) {
+        self.inner.volume.wal.commit().await;
     }
 
     /// The position after all that was staged so far, creations among it.

@@ -68,6 +68,7 @@ impl<E: Env> Flusher<E> {
             if wal.check().is_err() {
                 return;
             }
+            wal.prepare();
             let done = match self.due() {
                 Due::Nothing => {
                     tokio::select! {
@@ -180,6 +181,7 @@ impl<E: Env> Flusher<E> {
     async fn begin_pass(&mut self) -> Result<u64, Failed> {
         let wal = self.volume.wal.clone();
         let from = wal.next_lsn();
+        wal.kick();
         wal.wait_durable(from).await?;
         self.volume.env.disk_pause().await;
         let synced = wal.sync();
@@ -198,6 +200,7 @@ impl<E: Env> Flusher<E> {
             match partition.flush(checkpoint.as_deref_mut(), &mut self.touched) {
                 Ok(_) => return Ok(()),
                 Err(FlushError::NotDurable(lsn)) => {
+                    self.volume.wal.kick();
                     self.volume.wal.wait_durable(lsn).await?;
                     let synced = self.volume.wal.sync();
                     self.or_fail(synced)?;

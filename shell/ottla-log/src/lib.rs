@@ -37,4 +37,3 @@ pub use options::{
 };
 pub use partition::{ColdRead, Partition, ProgressListener, ReadOutcome};
 pub use validate::Origin;
-pub use wal::Progress;

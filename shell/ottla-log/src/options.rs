@@ -81,7 +81,7 @@ impl DataDirOptions {
             wal_cap_bytes: 1 << 30,
             group_bytes: 1 << 20,
             buffer_bytes: 4 << 20,
-            buffer_budget_bytes: 128 << 20,
+            buffer_budget_bytes: 64 << 20,
             flush_bytes: 32 << 20,
             flush_age_ms: 10_000,
             checkpoint_bytes: 256 << 20,
@@ -126,8 +126,8 @@ pub struct AppendOptions {
     pub origin: Origin,
     /// The wall clock.
     pub now_ms: i64,
-    /// With [`FlushMode::None`]: leave the write to a later `wait_durable` or `write_staged`, so
-    /// that one request with many partitions costs one write.
+    /// Leave the write to a later `commit`, so that a request with many partitions, or several
+    /// requests, cost one.
     pub defer_write: bool,
 }
 

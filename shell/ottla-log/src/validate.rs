@@ -11,6 +11,7 @@ use ottla_protocol::records::{
     BatchError, BatchHeader, TimestampType, batches, set_base_offset, set_leader_epoch,
     set_max_timestamp, verify_crc,
 };
+use smallvec::SmallVec;
 
 use crate::config::{LogConfig, TimestampKind};
 
@@ -53,7 +54,7 @@ pub struct Validated {
     /// One or more whole batches, nothing else.
     pub records: Bytes,
     /// Their headers, as they stand in `records`.
-    pub batches: Vec<BatchHeader>,
+    pub batches: SmallVec<[BatchHeader; 1]>,
     /// How many offsets they take.
     pub offsets_count: i64,
     /// The largest timestamp in them, or -1.
@@ -109,7 +110,7 @@ pub const UNPACKED_BYTES_MAX: usize = 256 << 20;
 /// The answer for the producer; nothing is to be appended then.
 pub fn validate(records: Bytes, rules: &Rules<'_>) -> Result<Validated, Rejection> {
     let found = whole_batches(&records, rules)?;
-    let mut passed = Passed { rewritten: false, output: Vec::with_capacity(found.len()) };
+    let mut passed = Passed { rewritten: false, output: Batches::new() };
     for (header, bytes) in found {
         match rules.origin {
             Origin::Replica => passed.keep(header, bytes),
@@ -134,10 +135,13 @@ pub fn assign(batches: &mut [u8], first_offset: i64, leader_epoch: i32) -> i64 {
     offset - 1
 }
 
+/// Nearly always one.
+type Batches = SmallVec<[(BatchHeader, Bytes); 1]>;
+
 /// Batches on their way through, and whether any differs from what came.
 struct Passed {
     rewritten: bool,
-    output: Vec<(BatchHeader, Bytes)>,
+    output: Batches,
 }
 
 impl Passed {
@@ -165,7 +169,7 @@ impl Passed {
         };
         let stamped = rules.origin != Origin::Replica
             && rules.config.message_timestamp_type == TimestampKind::LogAppendTime;
-        let batches: Vec<_> = self.output.into_iter().map(|(header, _)| header).collect();
+        let batches: SmallVec<[_; 1]> = self.output.into_iter().map(|(header, _)| header).collect();
         Validated {
             records,
             offsets_count: batches.iter().map(|h| i64::from(h.last_offset_delta) + 1).sum(),
@@ -178,11 +182,8 @@ impl Passed {
 
 /// Takes the bytes apart into batches whose size and CRC hold. A torn batch at the end is left off,
 /// as Kafka does; a torn first one leaves nothing, which is refused.
-fn whole_batches(
-    records: &Bytes,
-    rules: &Rules<'_>,
-) -> Result<Vec<(BatchHeader, Bytes)>, Rejection> {
-    let mut found: Vec<(BatchHeader, Bytes)> = Vec::with_capacity(1);
+fn whole_batches(records: &Bytes, rules: &Rules<'_>) -> Result<Batches, Rejection> {
+    let mut found = Batches::new();
     for batch in batches(records) {
         let (header, bytes) = match batch {
             Ok(batch) => batch,

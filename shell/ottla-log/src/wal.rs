@@ -1,8 +1,8 @@
 //! The write-ahead log of a data directory: one stream of entries, written by group commit.
 //!
 //! `checkpointed <= durable <= next` are positions (LSNs) in the stream of entries. Appends stage
-//! bytes under one short lock and never touch the disk (`flush=wal`); one dedicated loop writes all
-//! that was staged since its last write, so the next group forms while the previous is written.
+//! bytes under one short lock and never touch the disk; [`Wal::commit`] or the dedicated writer writes
+//! all that was staged since the last write, so the next group forms while the previous is written.
 //! A disk error ends it: nothing is retried, nothing more is acknowledged.
 //!
 //! Lock order: files -> partition -> staging. No lock is held across an await.
@@ -13,21 +13,26 @@ mod files;
 mod group;
 mod scan;
 mod staging;
+mod waiters;
+mod write;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ottla_env::Env;
 use ottla_plant::{Plant, planted};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::error::DiskError;
 use crate::fault::Failed;
 use crate::options::{DataDirOptions, FlushMode};
 use files::WalFiles;
+use group::{GROUP_ALIGNMENT, PAGE_BYTES};
 use staging::{Staging, StagingLimits};
+use waiters::Waiters;
 
 pub(crate) use entry::{Entry, EntryHead, EntryKind, entries};
 pub(crate) use epoch::EpochFile;
@@ -40,15 +45,6 @@ pub(crate) use group::PAGE_BYTES;
 pub(crate) use group::{Session, crc32c};
 pub(crate) use scan::{Found, WalFile, files as scan_files, groups, read};
 pub(crate) use staging::{Placed, Staged, Urgency};
-
-/// How far the log got.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Progress {
-    /// Everything below is durable (`flush=wal`) or written (`flush=none`).
-    pub durable: u64,
-    /// Set once, for good.
-    pub failed: Option<Failed>,
-}
 
 /// Why an entry was not staged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,8 +60,17 @@ pub(crate) struct Wal<E: Env> {
     flush: FlushMode,
     staging: Mutex<Staging>,
     files: Mutex<WalFiles<E::Disk>>,
-    progress: watch::Sender<Progress>,
-    /// Mirrors `progress.failed`, for the append path.
+    file_bytes: u64,
+    /// The position after the last entry.
+    next: AtomicU64,
+    /// Everything below is durable (`flush=wal`) or written (`flush=none`).
+    durable: AtomicU64,
+    waiters: Waiters,
+    /// How long a write takes, on average.
+    write_nanos: AtomicU64,
+    /// Why the directory is offline; set once.
+    failed: OnceLock<Failed>,
+    /// Nothing is taken in any more, for good.
     offline: AtomicBool,
     closing: AtomicBool,
     /// Wakes the writer.
@@ -101,8 +106,16 @@ impl<E: Env> Wal<E> {
     ) -> Wal<E> {
         let folder = options.path.join("wal");
         let disk = env.disk().clone();
-        let files = WalFiles::new(disk, &folder, options.flush, session, options.wal_file_bytes);
+        let file_bytes = options.wal_file_bytes;
+        // What fills up between two checkpoints, and one more.
+        let free_max = usize::try_from(options.checkpoint_bytes / file_bytes).unwrap_or(0) + 2;
+        let files = WalFiles::new(disk, &folder, options.flush, file_bytes, free_max);
         let limits = StagingLimits {
+            session,
+            boundary: match options.flush {
+                FlushMode::Wal => PAGE_BYTES,
+                FlushMode::None => GROUP_ALIGNMENT,
+            },
             group_bytes: options.group_bytes,
             buffer_bytes: options.buffer_bytes,
             budget_bytes: options.buffer_budget_bytes,
@@ -113,7 +126,12 @@ impl<E: Env> Wal<E> {
             flush: options.flush,
             staging: Mutex::new(Staging::new(limits, start_lsn)),
             files: Mutex::new(files),
-            progress: watch::Sender::new(Progress { durable: start_lsn, failed: None }),
+            file_bytes,
+            next: AtomicU64::new(start_lsn),
+            durable: AtomicU64::new(start_lsn),
+            waiters: Waiters::default(),
+            write_nanos: AtomicU64::new(0),
+            failed: OnceLock::new(),
             offline: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             wake: Notify::new(),
@@ -136,11 +154,12 @@ impl<E: Env> Wal<E> {
 
     /// Takes over files of earlier sessions, once nothing in them is needed.
     pub(crate) fn adopt(&self, leftover: Vec<PathBuf>) -> Result<(), DiskError> {
-        self.files.lock().adopt(leftover)
+        self.with_files(|files| files.adopt(leftover))
     }
 
     /// Adds an entry of `len` payload bytes written by `fill`. Called under the partition's lock, so
-    /// that a partition's entries stand in the order of its offsets.
+    /// that a partition's entries stand in the order of its offsets. Nobody is told to write it:
+    /// [`Wal::commit`] and [`Wal::kick`] do.
     pub(crate) fn stage(
         &self,
         head: &EntryHead,
@@ -162,92 +181,20 @@ impl<E: Env> Wal<E> {
         if full && urgency == Urgency::MayWait {
             return Err(self.busy());
         }
-        let placed = self.staging.lock().stage(head, len, urgency, by, fill);
-        if self.flush == FlushMode::Wal {
-            self.wake.notify_one();
-        }
+        let (placed, buffer_before) = {
+            let mut staging = self.staging.lock();
+            let buffer_before = staging.current_number();
+            let placed = staging.stage(head, len, urgency, self.known_durable(), by, fill);
+            self.next.store(staging.next_lsn(), Ordering::SeqCst);
+            (placed, buffer_before)
+        };
         let Ok(placed) = placed else { return Err(self.busy()) };
-        if placed.lsn.saturating_sub(self.flushed.load(Ordering::Relaxed)) >= self.flush_bytes {
+        let unflushed = placed.lsn.saturating_sub(self.flushed.load(Ordering::Relaxed));
+        // A new buffer: small groups fill buffers faster than they fill the log.
+        if unflushed >= self.flush_bytes || placed.buffer != buffer_before {
             self.flush_wanted.notify_one();
         }
         Ok(placed)
-    }
-
-    /// The dedicated writer's loop (`flush=wal`). Ends at [`Wal::close`] or the first disk error.
-    pub(crate) async fn run_writer(self: Arc<Self>) {
-        loop {
-            let idle = self.durable() == self.next_lsn();
-            if idle && self.closing.load(Ordering::Acquire) || self.offline.load(Ordering::Acquire)
-            {
-                return;
-            }
-            if idle {
-                self.wake.notified().await;
-                continue;
-            }
-            self.env.disk_pause().await;
-            self.write_run();
-        }
-    }
-
-    /// Writes all that is staged, on the caller's thread.
-    ///
-    /// # Errors
-    /// If the directory is offline, or goes offline by this.
-    pub(crate) fn write_staged(&self) -> Result<(), Failed> {
-        while self.durable() < self.next_lsn() {
-            if !self.write_run() {
-                return Err(self.failure());
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes one run and tells those concerned; says whether the log still works.
-    fn write_run(&self) -> bool {
-        let mut files = self.files.lock();
-        let Some(run) = self.staging.lock().take_run() else { return true };
-        let durable = match self.flush {
-            FlushMode::Wal => self.durable(),
-            FlushMode::None => self.checkpointed.load(Ordering::Acquire),
-        };
-        let payload = run.buffer.as_written(run.range.clone());
-        let written = if self.offline.load(Ordering::Acquire) {
-            return false;
-        } else {
-            files.write(payload, run.start_lsn, durable)
-        };
-        self.used_bytes.store(files.used_bytes(), Ordering::Relaxed);
-        if let Err(error) = written
-            && !planted(Plant::WriteErrorSwallowed)
-        {
-            self.fail(&error);
-            return false;
-        }
-        let end = run.end_lsn();
-        run.touched.iter().for_each(|partition| partition.became_durable(end));
-        self.progress.send_modify(|progress| progress.durable = end);
-        true
-    }
-
-    /// Waits until everything below `lsn` is durable; in `flush=none`, writes it.
-    ///
-    /// # Errors
-    /// If the directory goes offline before that.
-    pub(crate) async fn wait_durable(&self, lsn: u64) -> Result<(), Failed> {
-        if self.durable() >= lsn || planted(Plant::AckBeforeDurable) {
-            return Ok(());
-        }
-        if self.flush == FlushMode::None {
-            return self.write_staged();
-        }
-        let mut progress = self.progress.subscribe();
-        let reached = progress.wait_for(|now| now.durable >= lsn || now.failed.is_some()).await;
-        let now = reached.map(|now| now.clone()).unwrap_or_default();
-        if now.durable >= lsn {
-            return Ok(());
-        }
-        Err(now.failed.unwrap_or_else(|| Failed("it was closed".into())))
     }
 
     /// Takes the directory offline. Only the first call says anything.
@@ -263,12 +210,12 @@ impl<E: Env> Wal<E> {
 
     /// Takes the directory offline for a reason.
     pub(crate) fn fail_with(&self, reason: &str) {
-        if self.offline.swap(true, Ordering::AcqRel) {
+        if self.failed.set(Failed(reason.into())).is_err() {
             return;
         }
         tracing::error!(reason, "the log directory goes offline");
-        let failed = Failed(reason.into());
-        self.progress.send_modify(|progress| progress.failed = Some(failed));
+        self.offline.store(true, Ordering::SeqCst);
+        self.waiters.wake_to(u64::MAX);
         self.room.notify_waiters();
         self.flush_wanted.notify_one();
         self.wake.notify_one();
@@ -301,9 +248,11 @@ impl<E: Env> Wal<E> {
     /// A checkpoint covers everything below `lsn`: its files are free.
     pub(crate) fn checkpointed(&self, lsn: u64) -> Result<(), DiskError> {
         self.checkpointed.store(lsn, Ordering::Release);
-        let mut files = self.files.lock();
-        let recycled = files.recycle(lsn);
-        self.used_bytes.store(files.used_bytes(), Ordering::Relaxed);
+        let recycled = self.with_files(|files| {
+            let recycled = files.recycle(lsn);
+            self.used_bytes.store(files.used_bytes(), Ordering::Relaxed);
+            recycled
+        });
         self.room.notify_waiters();
         recycled
     }
@@ -333,12 +282,6 @@ impl<E: Env> Wal<E> {
         self.room.notify_waiters();
     }
 
-    /// Retires the buffer being filled.
-    #[allow(dead_code)]
-    pub(crate) fn retire_current(&self) {
-        self.staging.lock().retire_current();
-    }
-
     /// Takes no more entries.
     pub(crate) fn seal(&self) {
         self.sealed.store(true, Ordering::Release);
@@ -350,6 +293,7 @@ impl<E: Env> Wal<E> {
     pub(crate) fn abandon(&self) {
         self.offline.store(true, Ordering::Release);
         self.sealed.store(true, Ordering::Release);
+        self.waiters.wake_to(u64::MAX);
         self.room.notify_waiters();
         self.flush_wanted.notify_one();
         self.wake.notify_one();
@@ -371,9 +315,10 @@ impl<E: Env> Wal<E> {
         if self.flush == FlushMode::Wal {
             return Ok(());
         }
-        let mut files = self.files.lock();
-        let written = self.durable();
-        files.sync()?;
+        let written = self.with_files(|files| {
+            let written = self.durable();
+            files.sync().map(|()| written)
+        })?;
         self.synced.store(written, Ordering::Release);
         Ok(())
     }
@@ -387,11 +332,11 @@ impl<E: Env> Wal<E> {
     }
 
     pub(crate) fn durable(&self) -> u64 {
-        self.progress.borrow().durable
+        self.durable.load(Ordering::SeqCst)
     }
 
     pub(crate) fn next_lsn(&self) -> u64 {
-        self.staging.lock().next_lsn()
+        self.next.load(Ordering::SeqCst)
     }
 
     pub(crate) fn live_bytes(&self) -> usize {
@@ -406,16 +351,12 @@ impl<E: Env> Wal<E> {
         self.busy_above_bytes
     }
 
-    pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
-        self.progress.subscribe()
-    }
-
     pub(crate) fn check(&self) -> Result<(), Failed> {
         if self.offline.load(Ordering::Acquire) { Err(self.failure()) } else { Ok(()) }
     }
 
     fn failure(&self) -> Failed {
-        let failed = self.progress.borrow().failed.clone();
+        let failed = self.failed.get().cloned();
         failed.unwrap_or_else(|| Failed("it was closed".into()))
     }
 }

@@ -97,6 +97,7 @@ impl RecordIter {
     }
 
     /// The next record without taking a share of the batch's memory.
+    #[inline]
     pub fn next_ref(&mut self) -> Option<Result<RecordRef<'_>, BatchError>> {
         if self.remaining <= 0 {
             let left_over = self.remaining == 0 && self.at < self.body.len();
@@ -143,6 +144,8 @@ impl Iterator for RecordIter {
     }
 }
 
+/// In line, and with it all that it reads: checking is once a record, and as dear as all the rest.
+#[inline]
 fn read<'a>(
     reader: &mut Reader<'a>,
     base_offset: i64,
@@ -175,10 +178,14 @@ fn read<'a>(
     })
 }
 
+#[inline]
 fn headers<'a>(reader: &mut Reader<'a>) -> Result<(usize, &'a [u8]), BatchError> {
     let count = reader.varint()?;
     if count < 0 || count as usize > reader.remaining() / HEADER_LEAST {
         return Err(BatchError::InvalidRecord("more headers than bytes"));
+    }
+    if count == 0 {
+        return Ok((0, &[]));
     }
     let mut ahead = *reader;
     for _ in 0..count {

@@ -9,18 +9,22 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    #[inline]
     pub(crate) fn new(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at }
     }
 
+    #[inline]
     pub(crate) fn position(&self) -> usize {
         self.at
     }
 
+    #[inline]
     pub(crate) fn remaining(&self) -> usize {
         self.bytes.len().saturating_sub(self.at)
     }
 
+    #[inline]
     pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], BatchError> {
         let end = self.at.checked_add(length);
         let slice = end.and_then(|end| self.bytes.get(self.at..end));
@@ -31,11 +35,13 @@ impl<'a> Reader<'a> {
         Ok(slice)
     }
 
+    #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], BatchError> {
         let slice = self.take(N)?;
         Ok(*slice.first_chunk().expect("take returned N bytes"))
     }
 
+    #[inline]
     pub(crate) fn i8(&mut self) -> Result<i8, BatchError> {
         Ok(i8::from_be_bytes(self.array()?))
     }
@@ -48,23 +54,29 @@ impl<'a> Reader<'a> {
         Ok(i64::from_be_bytes(self.array()?))
     }
 
+    #[inline]
     pub(crate) fn varint(&mut self) -> Result<i32, BatchError> {
         let raw = self.base128(5)? as u32;
         Ok((raw >> 1) as i32 ^ -((raw & 1) as i32))
     }
 
+    #[inline]
     pub(crate) fn varlong(&mut self) -> Result<i64, BatchError> {
         let raw = self.base128(10)?;
         Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
     }
 
-    /// Most numbers in a record fit one byte.
+    /// Most numbers in a record fit one byte, and lengths two.
     #[inline]
     fn base128(&mut self, most_bytes: usize) -> Result<u64, BatchError> {
-        match self.bytes.get(self.at) {
-            Some(byte) if *byte < 0x80 => {
+        match self.bytes.get(self.at..) {
+            Some([first, ..]) if *first < 0x80 => {
                 self.at += 1;
-                Ok(u64::from(*byte))
+                Ok(u64::from(*first))
+            }
+            Some([first, second, ..]) if *second < 0x80 => {
+                self.at += 2;
+                Ok(u64::from(*first & 0x7f) | u64::from(*second) << 7)
             }
             _ => self.long_base128(most_bytes),
         }
@@ -86,6 +98,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A length and that many bytes; any negative length is null.
+    #[inline]
     pub(crate) fn nullable_slice(&mut self) -> Result<Option<&'a [u8]>, BatchError> {
         match self.varint()? {
             length if length < 0 => Ok(None),

@@ -106,17 +106,8 @@ pub(crate) fn begin(
 }
 
 impl Append {
-    /// Appends until all partitions are done or the log is busy.
+    /// Appends until all partitions are done or the log is busy; the caller commits.
     pub(crate) fn step<E: Env>(&mut self, rooms: &Rooms<E>, context: &RequestContext) -> Step {
-        let step = self.append_all(rooms, context);
-        // One write for all partitions, where no group commit does it. If it fails the directory is
-        // offline, and the wait for `lsn` says so.
-        let _offline = rooms.data_dir.write_staged();
-        step
-    }
-
-    /// Partition by partition.
-    fn append_all<E: Env>(&mut self, rooms: &Rooms<E>, context: &RequestContext) -> Step {
         let terms = Terms {
             acks: self.acks,
             has_transactional_id: self.has_transactional_id,

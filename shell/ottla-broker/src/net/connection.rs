@@ -82,6 +82,8 @@ pub(crate) struct Connection<E: Env> {
     phase: PhaseWatch,
     /// Appended and not yet durable, in order.
     unacknowledged: VecDeque<Unacknowledged>,
+    /// Something was appended that nobody was told to write: one write for all that has arrived.
+    uncommitted: bool,
     active_at: MonoTime,
     /// When the deadlines were last looked at.
     checked_at: MonoTime,
@@ -109,6 +111,7 @@ impl<E: Env> Connection<E> {
             limits,
             phase,
             unacknowledged,
+            uncommitted: false,
             active_at: now,
             checked_at: now,
             alarm,
@@ -181,6 +184,7 @@ impl<E: Env> Connection<E> {
         self.active_at = self.rooms.env.now();
         let mut append =
             produce::begin(&self.context, body, self.active_at).map_err(End::Refused)?;
+        self.uncommitted = true;
         while append.step(&self.rooms, &self.context) == Step::Busy {
             self.wait_for_log().await?;
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::budget::{Budget, Share};
-use super::pool::{BUFFER_BYTES, Pool};
+use super::pool::{BUFFER_BYTES, LARGE_BYTES, Pool};
 
 /// Bytes of a frame in waiting that are kept, in a block of just their size, without a charge.
 const UNCHARGED_MAX: usize = 4 * 1024;
@@ -48,6 +48,8 @@ pub(crate) struct Intake {
     share: Share,
     pool: Arc<Pool>,
     budget: Arc<Budget>,
+    /// The last frame hardly fitted a usual buffer, so the next one will not either.
+    is_hungry: bool,
 }
 
 /// A whole request without its length field, and its part of the budget.
@@ -59,7 +61,8 @@ pub(crate) struct Frame {
 
 impl Intake {
     pub(crate) fn new(pool: Arc<Pool>, budget: Arc<Budget>) -> Intake {
-        Intake { bytes: BytesMut::new(), share: budget.share(), pool, budget }
+        let (bytes, share) = (BytesMut::new(), budget.share());
+        Intake { bytes, share, pool, budget, is_hungry: false }
     }
 
     /// The next whole frame, if it has arrived.
@@ -68,6 +71,7 @@ impl Intake {
         if self.bytes.len() < PREFIX + length {
             return Ok(None);
         }
+        self.is_hungry = length > BUFFER_BYTES / 2;
         self.bytes.advance(PREFIX);
         let bytes = self.bytes.split_to(length).freeze();
         // A frame of some size pins the buffer it lies in: the charge leaves with it.
@@ -80,9 +84,15 @@ impl Intake {
     pub(crate) async fn room(&mut self, limit: usize) -> Result<&mut BytesMut, FrameError> {
         let needed = self.announced(limit)?.map_or(0, |length| PREFIX + length);
         let arrived = self.bytes.len();
-        if arrived + ROOM_MIN <= BUFFER_BYTES {
-            self.share.grow_to(BUFFER_BYTES).await;
-            self.room_pooled();
+        let large = self.is_hungry || arrived + ROOM_MIN > BUFFER_BYTES;
+        let size = if large { LARGE_BYTES } else { BUFFER_BYTES };
+        let free = self.bytes.capacity() - arrived;
+        // Room for the end of the frame, or a frame for which all that is pooled is too small.
+        if free >= ROOM_MIN && (needed <= arrived + free || needed > size) {
+            self.share.grow_to(self.bytes.capacity()).await;
+        } else if arrived + ROOM_MIN <= size {
+            self.share.grow_to(size).await;
+            self.room_pooled(size);
         } else {
             self.room_large(needed).await;
         }
@@ -94,7 +104,7 @@ impl Intake {
         if self.bytes.len() > UNCHARGED_MAX {
             return;
         }
-        if self.bytes.capacity() >= BUFFER_BYTES / 2 {
+        if self.bytes.capacity() > UNCHARGED_MAX {
             let kept = BytesMut::from(&self.bytes[..]);
             self.pool.put(std::mem::replace(&mut self.bytes, kept));
         }
@@ -127,16 +137,16 @@ impl Intake {
         Ok(Some(announced))
     }
 
-    fn room_pooled(&mut self) {
-        if self.bytes.capacity() < BUFFER_BYTES / 2 {
-            let mut buffer = self.pool.take();
-            buffer.extend_from_slice(&self.bytes);
-            self.bytes = buffer;
+    /// Takes the front of the buffer back if the requests that lay there are served, else another.
+    fn room_pooled(&mut self, size: usize) {
+        let more = size - self.bytes.len();
+        if self.bytes.capacity() > 0 && self.bytes.try_reclaim(more) {
+            return;
         }
-        if self.bytes.capacity() - self.bytes.len() < ROOM_MIN {
-            // Takes the front back if the requests that lay there are served, else a new buffer.
-            self.bytes.reserve(BUFFER_BYTES - self.bytes.len());
-        }
+        let mut buffer = self.pool.take(size);
+        buffer.extend_from_slice(&self.bytes);
+        let old = std::mem::replace(&mut self.bytes, buffer);
+        self.pool.put(old);
     }
 
     async fn room_large(&mut self, needed: usize) {

@@ -2,8 +2,9 @@
 //! published and never see a published byte change.
 //!
 //! `0 <= published <= capacity`. Bytes below `published` are immutable and may be borrowed by
-//! anyone; bytes at or above it belong to the one [`BufferWriter`]. Readers hold the allocation
-//! through an `Arc`, so a view outlives the writer.
+//! anyone, but for the one [`Hole`] that may be open among them; bytes at or above it, and the hole,
+//! belong to the one [`BufferWriter`]. Readers hold the allocation through an `Arc`, so a view
+//! outlives the writer.
 
 #![allow(unsafe_code)]
 
@@ -19,10 +20,25 @@ use super::aligned::AlignedBuffer;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BufferFull;
 
+/// Bytes of a [`Hole`].
+pub const HOLE_BYTES: usize = 64;
+/// Where the hole begins while there is none.
+const NO_HOLE: usize = usize::MAX;
+
+/// Room for [`HOLE_BYTES`] that was passed over, to be filled in once: a header whose contents are
+/// known only when what follows it is.
+#[derive(Debug)]
+pub struct Hole {
+    position: usize,
+}
+
 struct Inner {
     memory: AlignedBuffer,
     /// Stored by the writer after the bytes below it, with release ordering.
     published: AtomicUsize,
+    /// Where the open hole begins. Stored before `published` passes the hole, and again after its
+    /// bytes are written, both with release ordering: who sees the end of a hole sees its bytes.
+    hole: AtomicUsize,
 }
 
 impl Inner {
@@ -30,10 +46,20 @@ impl Inner {
         self.published.load(Ordering::Acquire)
     }
 
-    fn slice(&self, range: Range<usize>) -> &[u8] {
+    /// Panics unless the range is published and clear of the hole. In this order: a hole is stored
+    /// before `published` passes it.
+    fn check(&self, range: &Range<usize>) {
         assert!(range.start <= range.end && range.end <= self.published(), "only what is written");
-        // SAFETY: the range is inside the allocation and below `published`: it is initialised, and
-        // the writer writes only at or above `published`, so nobody changes it while borrowed.
+        let hole = self.hole.load(Ordering::Acquire);
+        let clear = range.end <= hole || range.start >= hole.saturating_add(HOLE_BYTES);
+        assert!(clear, "a hole is read only when it is filled");
+    }
+
+    fn slice(&self, range: Range<usize>) -> &[u8] {
+        self.check(&range);
+        // SAFETY: the range is inside the allocation and below `published`: it is initialised. The
+        // writer writes only at or above `published` and in the open hole, which `check` found
+        // elsewhere; a hole to come lies above `published`. So nobody changes it while borrowed.
         unsafe {
             let start = self.memory.start().as_ptr().add(range.start);
             std::slice::from_raw_parts(start, range.end - range.start)
@@ -69,7 +95,8 @@ impl SharedBuffer {
     #[allow(clippy::new_ret_no_self)]
     pub fn new(capacity: usize) -> (BufferWriter, SharedBuffer) {
         let memory = AlignedBuffer::zeroed(capacity);
-        let inner = Arc::new(Inner { memory, published: AtomicUsize::new(0) });
+        let (published, hole) = (AtomicUsize::new(0), AtomicUsize::new(NO_HOLE));
+        let inner = Arc::new(Inner { memory, published, hole });
         (BufferWriter { inner: inner.clone() }, SharedBuffer { inner })
     }
 
@@ -86,7 +113,7 @@ impl SharedBuffer {
     /// The bytes of a published range, borrowed.
     ///
     /// # Panics
-    /// If the range is not within what is published.
+    /// If the range is not within what is published, or touches the open hole.
     pub fn as_written(&self, range: Range<usize>) -> &[u8] {
         self.inner.slice(range)
     }
@@ -94,9 +121,9 @@ impl SharedBuffer {
     /// The bytes of a published range, shared without a copy; keeps the whole buffer alive.
     ///
     /// # Panics
-    /// If the range is not within what is published.
+    /// If the range is not within what is published, or touches the open hole.
     pub fn slice(&self, range: Range<usize>) -> Bytes {
-        assert!(range.start <= range.end && range.end <= self.published(), "only what is written");
+        self.inner.check(&range);
         Bytes::from_owner(View { inner: self.inner.clone(), range })
     }
 }
@@ -135,6 +162,40 @@ impl BufferWriter {
         Ok(position)
     }
 
+    /// Leaves [`HOLE_BYTES`] out, to be filled in later; what is appended meanwhile can be read.
+    ///
+    /// # Errors
+    /// [`BufferFull`].
+    ///
+    /// # Panics
+    /// If a hole is open already.
+    pub fn reserve(&mut self) -> Result<Hole, BufferFull> {
+        let position = self.inner.published();
+        assert_eq!(self.inner.hole.load(Ordering::Relaxed), NO_HOLE, "one hole at a time");
+        if HOLE_BYTES > self.inner.memory.capacity() - position {
+            return Err(BufferFull);
+        }
+        self.inner.hole.store(position, Ordering::Release);
+        self.inner.published.store(position + HOLE_BYTES, Ordering::Release);
+        Ok(Hole { position })
+    }
+
+    /// Fills the open hole; from now on it is read as all else.
+    ///
+    /// # Panics
+    /// If the hole is one of another buffer.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn fill(&mut self, hole: Hole, bytes: &[u8; HOLE_BYTES]) {
+        assert_eq!(self.inner.hole.load(Ordering::Relaxed), hole.position, "the open hole");
+        // SAFETY: the hole lies inside the allocation (`reserve` saw to it), readers keep clear of it
+        // while it is open, and `&mut self` on the only writer makes this the only write.
+        unsafe {
+            let start = self.inner.memory.start().as_ptr().add(hole.position);
+            std::slice::from_raw_parts_mut(start, HOLE_BYTES).copy_from_slice(bytes);
+        }
+        self.inner.hole.store(NO_HOLE, Ordering::Release);
+    }
+
     /// How many bytes are published.
     pub fn published(&self) -> usize {
         self.inner.published()
@@ -155,6 +216,7 @@ impl BufferWriter {
     pub fn recycle(mut self) -> Option<BufferWriter> {
         let inner = Arc::get_mut(&mut self.inner)?;
         *inner.published.get_mut() = 0;
+        *inner.hole.get_mut() = NO_HOLE;
         Some(self)
     }
 }

@@ -49,6 +49,29 @@ fn what_is_not_written_cannot_be_read() {
 }
 
 #[test]
+fn a_hole_is_filled_once_and_read_then() {
+    let (mut writer, reader) = SharedBuffer::new(ALIGNMENT);
+    writer.append(b"before").unwrap();
+    let hole = writer.reserve().unwrap();
+    let after = writer.append(b"after").unwrap();
+    assert_eq!(after, 6 + HOLE_BYTES);
+    assert_eq!(&reader.slice(0..6)[..], b"before");
+    assert_eq!(reader.as_written(after..after + 5), b"after");
+    writer.fill(hole, &[9; HOLE_BYTES]);
+    assert_eq!(reader.as_written(5..after + 1)[..2], [b'e', 9]);
+    let _next = writer.reserve().unwrap();
+}
+
+#[test]
+#[should_panic(expected = "a hole is read only when it is filled")]
+fn an_open_hole_cannot_be_read() {
+    let (mut writer, reader) = SharedBuffer::new(ALIGNMENT);
+    let _hole = writer.reserve().unwrap();
+    writer.append(b"after").unwrap();
+    let _ = reader.slice(HOLE_BYTES - 1..HOLE_BYTES + 1);
+}
+
+#[test]
 fn readers_on_other_threads_see_whole_appends() {
     let (mut writer, reader) = SharedBuffer::new(1 << 20);
     std::thread::scope(|scope| {

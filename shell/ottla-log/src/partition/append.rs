@@ -34,8 +34,11 @@ impl<E: Env> Partition<E> {
         };
         let validated = validate(records, &rules)?;
         let appended = self.append_validated(&validated, options)?;
-        if self.volume.options.flush == FlushMode::None && !options.defer_write {
-            self.volume.wal.write_staged()?;
+        if !options.defer_write {
+            match self.volume.options.flush {
+                FlushMode::Wal => self.volume.wal.kick(),
+                FlushMode::None => self.volume.wal.write_staged()?,
+            }
         }
         if !appended.duplicate && self.state.lock().replicated {
             self.tell();
@@ -138,6 +141,9 @@ impl<E: Env> Partition<E> {
         let by = (&staged, &mut state.run_mark);
         let placed = self.volume.wal.stage(head, len, urgency, by, fill)?;
         state.applied_lsn = placed.lsn;
+        if urgency == Urgency::MustGo {
+            self.volume.wal.kick();
+        }
         Ok(placed)
     }
 

@@ -8,7 +8,8 @@ use ottla_env::Disk;
 use super::group::crc32c;
 
 const MAGIC: u32 = 0x4f57_4550;
-const VERSION: u16 = 1;
+/// Raised with the format of the groups, which it vouches for.
+const VERSION: u16 = 2;
 const BYTES: usize = 32;
 
 /// What the file says.
@@ -39,8 +40,12 @@ impl EpochFile {
         if bytes[24..28] != crc32c(&bytes[..24]).to_be_bytes() {
             return Err("its checksum does not match".to_owned());
         }
-        if bytes[..4] != MAGIC.to_be_bytes() || bytes[4..6] != VERSION.to_be_bytes() {
-            return Err("it is of an unknown version".to_owned());
+        let version = u16::from_be_bytes([bytes[4], bytes[5]]);
+        if bytes[..4] != MAGIC.to_be_bytes() || version != VERSION {
+            return Err(format!(
+                "its format is version {version}, this program's {VERSION}: start the program \
+                 that wrote the directory, or choose an empty one"
+            ));
         }
         Ok(EpochFile { epoch: number(8), start_lsn: number(16) })
     }

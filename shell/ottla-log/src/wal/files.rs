@@ -6,11 +6,9 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use ottla_env::buffer::AlignedBuffer;
 use ottla_env::{Disk, File, OpenOptions};
 use ottla_plant::{Plant, planted};
 
-use super::group::{GROUP_ALIGNMENT, GroupHeader, HEADER_BYTES, PAGE_BYTES, Session};
 use crate::error::DiskError;
 use crate::options::FlushMode;
 
@@ -37,15 +35,16 @@ pub(crate) struct WalFiles<D: Disk> {
     disk: D,
     folder: PathBuf,
     flush: FlushMode,
-    session: Session,
     file_bytes: u64,
+    /// Recycled files kept for the next writes: writing zeroes to a new one costs as much as its
+    /// first use.
+    free_max: usize,
     current: Option<Current<D::File>>,
     /// Full ones, oldest first: (first position, path).
     full: VecDeque<(u64, PathBuf)>,
     /// Full ones that were written but never synced (`flush=none`).
     unsynced: Vec<(D::File, PathBuf)>,
     free: Vec<PathBuf>,
-    scratch: AlignedBuffer,
 }
 
 impl<D: Disk> WalFiles<D> {
@@ -54,28 +53,32 @@ impl<D: Disk> WalFiles<D> {
         disk: D,
         folder: &Path,
         flush: FlushMode,
-        session: Session,
         file_bytes: u64,
+        free_max: usize,
     ) -> WalFiles<D> {
         WalFiles {
             disk,
             folder: folder.to_path_buf(),
             flush,
-            session,
             file_bytes,
+            free_max,
             current: None,
             full: VecDeque::new(),
             unsynced: Vec::new(),
             free: Vec::new(),
-            scratch: AlignedBuffer::zeroed(PAGE_BYTES),
         }
     }
 
     /// Takes over files of earlier sessions: those of the right size are used again.
     pub(crate) fn adopt(&mut self, leftover: Vec<PathBuf>) -> Result<(), DiskError> {
+        // Whether its zeroes were all written is not known.
+        let spare = self.spare_path();
+        if self.disk.exists(&spare) {
+            self.disk.remove_file(&spare).map_err(DiskError::at("remove", &spare))?;
+        }
         for path in leftover {
             let metadata = self.disk.metadata(&path).map_err(DiskError::at("look at", &path))?;
-            if metadata.len == self.file_bytes && self.free.len() < FREE_FILES_MAX {
+            if metadata.len == self.file_bytes && self.free.len() < self.free_max {
                 self.free.push(path);
             } else {
                 self.disk.remove_file(&path).map_err(DiskError::at("remove", &path))?;
@@ -91,37 +94,30 @@ impl<D: Disk> WalFiles<D> {
 
     /// Writes one group. When it returns, the group is on stable storage (`flush=wal`) or in the
     /// page cache.
-    pub(crate) fn write(
-        &mut self,
-        payload: &[u8],
-        start_lsn: u64,
-        durable_lsn: u64,
-    ) -> Result<(), DiskError> {
-        let end = HEADER_BYTES + payload.len();
-        let boundary = match self.flush {
-            FlushMode::Wal => PAGE_BYTES,
-            FlushMode::None => GROUP_ALIGNMENT,
-        };
-        let padded = end.next_multiple_of(boundary);
-        if self.scratch.len() < padded {
-            self.scratch = AlignedBuffer::zeroed(padded.next_power_of_two());
-        }
-        let group = &mut self.scratch[..padded];
-        group[HEADER_BYTES..end].copy_from_slice(payload);
-        group[end..].fill(0);
-        let header = GroupHeader {
-            start_lsn,
-            durable_lsn,
-            payload_bytes: u32::try_from(payload.len()).expect("a group fits a file"),
-            padded_bytes: u32::try_from(padded).expect("a group fits a file"),
-        };
-        header.seal(&self.session, group);
-        self.make_room(padded as u64, start_lsn)?;
+    pub(crate) fn write(&mut self, group: &[u8], start_lsn: u64) -> Result<(), DiskError> {
+        let length = group.len() as u64;
+        self.make_room(length, start_lsn)?;
         let current = self.current.as_mut().expect("make_room leaves a file");
-        let written = current.file.write_all_at(&self.scratch[..padded], current.position);
+        let written = current.file.write_all_at(group, current.position);
         written.map_err(DiskError::at("write", &current.path))?;
-        current.position += padded as u64;
+        current.position += length;
         Ok(())
+    }
+
+    /// Where the next file may be prepared, if none is at hand and the current one is half full.
+    pub(crate) fn wants_spare(&self) -> Option<PathBuf> {
+        let half = |current: &Current<D::File>| current.position > self.file_bytes / 2;
+        let soon = self.current.as_ref().is_some_and(half);
+        (soon && self.free.is_empty()).then(|| self.spare_path())
+    }
+
+    /// Takes a file that [`allocate`] made.
+    pub(crate) fn add_spare(&mut self, path: PathBuf) {
+        self.free.push(path);
+    }
+
+    fn spare_path(&self) -> PathBuf {
+        self.folder.join("spare")
     }
 
     /// Makes what was written durable: for `flush=none`, where writes alone do not.
@@ -144,7 +140,7 @@ impl<D: Disk> WalFiles<D> {
                 return Ok(());
             }
             let (_, path) = self.full.pop_front().expect("just seen");
-            if self.free.len() < FREE_FILES_MAX {
+            if self.free.len() < self.free_max {
                 self.free.push(path);
             } else {
                 self.disk.remove_file(&path).map_err(DiskError::at("remove", &path))?;
@@ -167,13 +163,14 @@ impl<D: Disk> WalFiles<D> {
             self.full.push_back((full.start_lsn, full.path));
         }
         let path = self.folder.join(file_name(start_lsn));
-        let file = match self.free.pop() {
+        match self.free.pop() {
             Some(old) => {
                 self.disk.rename(&old, &path).map_err(DiskError::at("rename", &old))?;
-                self.disk.open(&path, &self.open_options()).map_err(DiskError::at("open", &path))?
             }
-            None => self.allocate(&path)?,
-        };
+            None => allocate(&self.disk, &path, self.file_bytes)?,
+        }
+        let options = self.open_options();
+        let file = self.disk.open(&path, &options).map_err(DiskError::at("open", &path))?;
         // The name must be there before what is written under it counts.
         if !planted(Plant::WalFolderNotSynced) {
             self.disk.sync_dir(&self.folder).map_err(DiskError::at("sync", &self.folder))?;
@@ -182,19 +179,16 @@ impl<D: Disk> WalFiles<D> {
         Ok(())
     }
 
-    fn allocate(&self, path: &Path) -> Result<D::File, DiskError> {
-        let plain = OpenOptions { truncate: true, ..OpenOptions::read_write_create() };
-        let file = self.disk.open(path, &plain).map_err(DiskError::at("create", path))?;
-        file.allocate(self.file_bytes).map_err(DiskError::at("allocate", path))?;
-        file.sync_all().map_err(DiskError::at("sync", path))?;
-        self.disk.open(path, &self.open_options()).map_err(DiskError::at("open", path))
-    }
-
     fn open_options(&self) -> OpenOptions {
         let durable = self.flush == FlushMode::Wal && !planted(Plant::WalNotSynced);
         OpenOptions { direct: durable, dsync: durable, ..OpenOptions::read_write() }
     }
 }
 
-/// Recycled files kept for the next writes.
-const FREE_FILES_MAX: usize = 2;
+/// Makes a file of `bytes` zeroes, so that writes to it change no metadata.
+pub(crate) fn allocate<D: Disk>(disk: &D, path: &Path, bytes: u64) -> Result<(), DiskError> {
+    let plain = OpenOptions { truncate: true, ..OpenOptions::read_write_create() };
+    let file = disk.open(path, &plain).map_err(DiskError::at("create", path))?;
+    file.allocate(bytes).map_err(DiskError::at("allocate", path))?;
+    file.sync_all().map_err(DiskError::at("sync", path))
+}

@@ -15,8 +15,8 @@ pub(crate) const GROUP_ALIGNMENT: usize = 64;
 pub(crate) const PAGE_BYTES: usize = 4096;
 
 const MAGIC: u32 = 0x4f57_414c;
-const VERSION: u16 = 1;
-/// Where the checksum ends and what it covers begins.
+const VERSION: u16 = 2;
+/// Where the checksum ends; what follows in the header is covered after the payload.
 const CHECKED_FROM: usize = 12;
 
 /// Whose groups these are: one session of one directory.
@@ -45,21 +45,21 @@ impl GroupHeader {
         self.start_lsn + u64::from(self.payload_bytes)
     }
 
-    /// Fills in the header of `group`, whose payload already stands behind the header.
-    pub(crate) fn seal(&self, session: &Session, group: &mut [u8]) {
-        let end = HEADER_BYTES + self.payload_bytes as usize;
-        group[0..4].copy_from_slice(&MAGIC.to_be_bytes());
-        group[4..6].copy_from_slice(&VERSION.to_be_bytes());
-        group[6..8].copy_from_slice(&(HEADER_BYTES as u16).to_be_bytes());
-        group[12..16].copy_from_slice(&self.payload_bytes.to_be_bytes());
-        group[16..24].copy_from_slice(&self.start_lsn.to_be_bytes());
-        group[24..32].copy_from_slice(&self.durable_lsn.to_be_bytes());
-        group[32..40].copy_from_slice(&session.epoch.to_be_bytes());
-        group[40..56].copy_from_slice(&session.directory.0);
-        group[56..60].copy_from_slice(&self.padded_bytes.to_be_bytes());
-        group[60..64].fill(0);
-        let crc = crc32c(&group[CHECKED_FROM..end]);
-        group[8..12].copy_from_slice(&crc.to_be_bytes());
+    /// The header's bytes; `payload` has gone over all of the payload.
+    pub(crate) fn encode(&self, session: &Session, mut payload: Checksum) -> [u8; HEADER_BYTES] {
+        let mut head = [0; HEADER_BYTES];
+        head[0..4].copy_from_slice(&MAGIC.to_be_bytes());
+        head[4..6].copy_from_slice(&VERSION.to_be_bytes());
+        head[6..8].copy_from_slice(&(HEADER_BYTES as u16).to_be_bytes());
+        head[12..16].copy_from_slice(&self.payload_bytes.to_be_bytes());
+        head[16..24].copy_from_slice(&self.start_lsn.to_be_bytes());
+        head[24..32].copy_from_slice(&self.durable_lsn.to_be_bytes());
+        head[32..40].copy_from_slice(&session.epoch.to_be_bytes());
+        head[40..56].copy_from_slice(&session.directory.0);
+        head[56..60].copy_from_slice(&self.padded_bytes.to_be_bytes());
+        payload.update(&head[CHECKED_FROM..]);
+        head[8..12].copy_from_slice(&payload.value().to_be_bytes());
+        head
     }
 
     /// The valid group of this session at the beginning of `bytes`, if there is one.
@@ -80,11 +80,34 @@ impl GroupHeader {
             padded_bytes: u32::from_be_bytes(array(head, 56)),
         };
         let end = HEADER_BYTES.checked_add(header.payload_bytes as usize)?;
-        let covered = bytes.get(CHECKED_FROM..end)?;
+        let payload = bytes.get(HEADER_BYTES..end)?;
         let fits = header.padded_bytes as usize >= end && header.durable_lsn <= header.start_lsn;
         let crc = u32::from_be_bytes(array(head, 8));
-        let whole = crc == crc32c(covered) || planted(Plant::TornGroupAccepted);
+        let mut checksum = Checksum::default();
+        checksum.update(payload);
+        checksum.update(&head[CHECKED_FROM..]);
+        let whole = crc == checksum.value() || planted(Plant::TornGroupAccepted);
         (fits && whole).then_some(header)
+    }
+}
+
+/// A group's checksum, taken while the group is filled: the bytes are in the cache then.
+#[derive(Debug, Clone)]
+pub(crate) struct Checksum(crc_fast::Digest);
+
+impl Default for Checksum {
+    fn default() -> Checksum {
+        Checksum(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi))
+    }
+}
+
+impl Checksum {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn value(&self) -> u32 {
+        u32::try_from(self.0.finalize()).expect("a checksum of 32 bits")
     }
 }
 

@@ -1,8 +1,10 @@
 //! Where appends put their bytes: one copy that is staging area, tail cache and read source.
 //!
 //! A buffer is filled front to back by whoever holds the lock, then retired; its memory is used again
-//! once everything in it is in segments and no tail or reader holds on to it. The bytes of one write
-//! form a run: one buffer, contiguous, at most `group_bytes` unless a single entry is larger.
+//! once everything in it is in segments and no tail or reader holds on to it. What is written at once
+//! is a run: a whole group as it will stand in the file, header and padding included, so that it is
+//! written from where it lies. It has one buffer, is contiguous, and holds at most `group_bytes` of
+//! entries unless a single one is larger. Its header is a hole until the run is closed.
 //!
 //! Live buffers (filling or retired) never exceed the budget, save for entries that may not wait.
 
@@ -10,9 +12,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ottla_env::buffer::{BufferWriter, SharedBuffer};
+use ottla_env::buffer::{BufferWriter, Hole, SharedBuffer};
 
 use super::entry::{EntryHead, HEAD_BYTES};
+use super::group::{Checksum, GroupHeader, HEADER_BYTES, PAGE_BYTES, Session};
 
 /// Told when what it staged is durable (or written, in `flush=none`).
 pub(crate) trait Staged: Send + Sync {
@@ -20,20 +23,33 @@ pub(crate) trait Staged: Send + Sync {
     fn became_durable(&self, lsn: u64);
 }
 
-/// What is written at once.
+/// What is written at once: a group, ready for the file.
 pub(crate) struct Run {
-    pub(crate) number: u64,
-    pub(crate) buffer: SharedBuffer,
-    pub(crate) range: std::ops::Range<usize>,
+    buffer: SharedBuffer,
+    range: std::ops::Range<usize>,
     pub(crate) start_lsn: u64,
+    pub(crate) end_lsn: u64,
     /// Whose entries these are, each once.
     pub(crate) touched: Vec<Arc<dyn Staged>>,
 }
 
 impl Run {
-    pub(crate) fn end_lsn(&self) -> u64 {
-        self.start_lsn + self.range.len() as u64
+    /// The bytes of the group.
+    pub(crate) fn group(&self) -> &[u8] {
+        self.buffer.as_written(self.range.clone())
     }
+}
+
+/// The run that is being filled.
+struct Open {
+    number: u64,
+    /// Where the group begins in the current buffer.
+    position: usize,
+    header: Hole,
+    checksum: Checksum,
+    start_lsn: u64,
+    payload_bytes: usize,
+    touched: Vec<Arc<dyn Staged>>,
 }
 
 /// Where an entry went.
@@ -54,9 +70,12 @@ pub(crate) enum Urgency {
     MustGo,
 }
 
-/// Sizes, in bytes.
+/// What the groups look like, and sizes in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StagingLimits {
+    pub(crate) session: Session,
+    /// Groups begin at multiples of this.
+    pub(crate) boundary: usize,
     pub(crate) group_bytes: usize,
     pub(crate) buffer_bytes: usize,
     pub(crate) budget_bytes: usize,
@@ -79,7 +98,7 @@ pub(crate) struct Staging {
     retired: VecDeque<Retired>,
     free: Vec<BufferWriter>,
     live_bytes: usize,
-    open: Option<Run>,
+    open: Option<Open>,
     queue: VecDeque<Run>,
     next_run: u64,
     next_lsn: u64,
@@ -109,47 +128,57 @@ impl Staging {
         self.next_lsn
     }
 
+    /// The number of the buffer being filled.
+    pub(crate) fn current_number(&self) -> u64 {
+        self.current_number
+    }
+
     /// Bytes of live buffers.
     pub(crate) fn live_bytes(&self) -> usize {
         self.live_bytes
     }
 
     /// Adds an entry of `len` payload bytes, which `fill` writes in place. `mark` is the number of
-    /// the run the partition last touched.
+    /// the run the partition last touched, `durable_lsn` what is known to be durable now.
     pub(crate) fn stage(
         &mut self,
         head: &EntryHead,
         len: usize,
         urgency: Urgency,
+        durable_lsn: u64,
         by: (&Arc<dyn Staged>, &mut u64),
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<Placed, NoRoom> {
         let total = HEAD_BYTES + len;
-        self.make_room(total, urgency)?;
-        let writer = self.current.as_mut().expect("make_room leaves a buffer");
+        self.join_run(total, urgency, durable_lsn)?;
+        let (Some(open), Some(writer)) = (&mut self.open, &mut self.current) else {
+            unreachable!("join_run leaves both");
+        };
         let position = writer
             .append_with(total, |room| {
                 head.encode(len, room);
                 fill(&mut room[HEAD_BYTES..]);
+                open.checksum.update(room);
             })
-            .expect("make_room left enough");
-        let buffer = writer.reader();
-        let start_lsn = self.next_lsn;
+            .expect("join_run left enough");
+        let payload = writer.reader().slice(position + HEAD_BYTES..position + total);
         self.next_lsn += total as u64;
-        let payload = buffer.slice(position + HEAD_BYTES..position + total);
-        self.extend_run(buffer, position, total, start_lsn);
-        let run = self.open.as_mut().expect("extend_run leaves one open");
+        open.payload_bytes += total;
         let (partition, mark) = by;
-        if *mark != run.number {
-            *mark = run.number;
-            run.touched.push(partition.clone());
+        if *mark != open.number {
+            *mark = open.number;
+            open.touched.push(partition.clone());
         }
         Ok(Placed { lsn: self.next_lsn, payload, buffer: self.current_number })
     }
 
-    /// The oldest bytes not yet taken; none are added to them any more.
-    pub(crate) fn take_run(&mut self) -> Option<Run> {
-        self.queue.pop_front().or_else(|| self.open.take())
+    /// The oldest bytes not yet taken; none are added to them any more. `durable_lsn` is what is
+    /// known to be durable now.
+    pub(crate) fn take_run(&mut self, durable_lsn: u64) -> Option<Run> {
+        if self.queue.is_empty() {
+            self.close_run(durable_lsn);
+        }
+        self.queue.pop_front()
     }
 
     /// The number of the newest retired buffer that must give up its place so that at most
@@ -175,15 +204,14 @@ impl Staging {
             let normal = retired.capacity == self.limits.buffer_bytes;
             if let Some(writer) = retired.writer.recycle()
                 && normal
-                && self.free.len() < FREE_BUFFERS_MAX
             {
                 self.free.push(writer);
             }
         }
     }
 
-    /// Retires the buffer being filled, so that it can be released when all is flushed.
-    pub(crate) fn retire_current(&mut self) {
+    /// Retires the buffer being filled, which has no open run.
+    fn retire_current(&mut self) {
         if let Some(writer) = self.current.take() {
             let capacity = writer.published() + writer.remaining();
             let (number, end_lsn) = (self.current_number, self.next_lsn);
@@ -191,11 +219,65 @@ impl Staging {
         }
     }
 
+    /// Leaves a run open that takes `total` more bytes.
+    fn join_run(&mut self, total: usize, urgency: Urgency, durable_lsn: u64) -> Result<(), NoRoom> {
+        let room = self.current.as_ref().map_or(0, BufferWriter::remaining);
+        let joins = self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.payload_bytes + total <= self.limits.group_bytes);
+        // Buffers end at a boundary, so what fits a buffer fits it with its padding.
+        if joins && room >= total {
+            return Ok(());
+        }
+        self.close_run(durable_lsn);
+        self.make_room(HEADER_BYTES + total, urgency)?;
+        let writer = self.current.as_mut().expect("make_room leaves a buffer");
+        let position = writer.published();
+        let header = writer.reserve().expect("make_room left enough");
+        let number = self.next_run;
+        self.next_run += 1;
+        self.open = Some(Open {
+            number,
+            position,
+            header,
+            checksum: Checksum::default(),
+            start_lsn: self.next_lsn,
+            payload_bytes: 0,
+            touched: Vec::new(),
+        });
+        Ok(())
+    }
+
+    /// Pads the open run to the boundary, fills its header in and queues it.
+    fn close_run(&mut self, durable_lsn: u64) {
+        let Some(open) = self.open.take() else { return };
+        let writer = self.current.as_mut().expect("an open run has a buffer");
+        let end = writer.published();
+        let padding = end.next_multiple_of(self.limits.boundary) - end;
+        writer.append_with(padding, |room| room.fill(0)).expect("a buffer ends at a boundary");
+        let range = open.position..writer.published();
+        let header = GroupHeader {
+            start_lsn: open.start_lsn,
+            durable_lsn: durable_lsn.min(open.start_lsn),
+            payload_bytes: u32::try_from(open.payload_bytes).expect("a group fits a file"),
+            padded_bytes: u32::try_from(range.len()).expect("a group fits a file"),
+        };
+        writer.fill(open.header, &header.encode(&self.limits.session, open.checksum));
+        self.queue.push_back(Run {
+            buffer: writer.reader(),
+            range,
+            start_lsn: open.start_lsn,
+            end_lsn: header.end_lsn(),
+            touched: open.touched,
+        });
+    }
+
     fn make_room(&mut self, total: usize, urgency: Urgency) -> Result<(), NoRoom> {
         if self.current.as_ref().is_some_and(|writer| writer.remaining() >= total) {
             return Ok(());
         }
-        let size = self.limits.buffer_bytes.max(total.next_multiple_of(4096));
+        let size = self.limits.buffer_bytes.max(total.next_multiple_of(PAGE_BYTES));
         let over = self.live_bytes + size > self.limits.budget_bytes;
         // The flusher keeps half the budget as cache: what is large goes over it rather than never.
         let floor = self.limits.budget_bytes / 2 + self.limits.buffer_bytes;
@@ -211,23 +293,4 @@ impl Staging {
         self.current_number += 1;
         Ok(())
     }
-
-    fn extend_run(&mut self, buffer: SharedBuffer, position: usize, total: usize, start_lsn: u64) {
-        if let Some(run) = &mut self.open {
-            // A new buffer begins at 0, so a run never spans two.
-            let joins = run.range.end == position && position > 0;
-            if joins && run.range.len() + total <= self.limits.group_bytes {
-                run.range.end += total;
-                return;
-            }
-            self.queue.extend(self.open.take());
-        }
-        let number = self.next_run;
-        self.next_run += 1;
-        let range = position..position + total;
-        self.open = Some(Run { number, buffer, range, start_lsn, touched: Vec::new() });
-    }
 }
-
-/// Released buffers kept for reuse; more go back to the allocator.
-const FREE_BUFFERS_MAX: usize = 8;

@@ -5,7 +5,7 @@ use ottla_protocol::Uuid;
 use proptest::prelude::*;
 
 use super::epoch::EpochFile;
-use super::group::{GroupHeader, HEADER_BYTES, Session};
+use super::group::{Checksum, GroupHeader, HEADER_BYTES, Session};
 use super::{Entry, EntryHead, EntryKind, entries, groups};
 
 const SESSION: Session = Session { directory: Uuid([5; 16]), epoch: 9 };
@@ -20,14 +20,16 @@ fn group(start_lsn: u64, payload: &[u8]) -> Vec<u8> {
         payload_bytes: payload.len() as u32,
         padded_bytes: bytes.len() as u32,
     };
-    header.seal(&SESSION, &mut bytes);
+    let mut checksum = Checksum::default();
+    checksum.update(payload);
+    bytes[..HEADER_BYTES].copy_from_slice(&header.encode(&SESSION, checksum));
     bytes
 }
 
 #[test]
 fn group_bytes() {
     let bytes = group(258, b"abc");
-    assert_eq!(&bytes[..8], b"OWAL\x00\x01\x00\x40");
+    assert_eq!(&bytes[..8], b"OWAL\x00\x02\x00\x40");
     assert_eq!(bytes[12..24], [0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 1, 2]);
     assert_eq!(bytes[32..40], [0, 0, 0, 0, 0, 0, 0, 9]);
     assert_eq!(bytes[56..64], [0, 0, 0, 128, 0, 0, 0, 0]);
@@ -110,7 +112,7 @@ proptest! {
 fn epoch_file_bytes() {
     let file = EpochFile { epoch: 3, start_lsn: 258 };
     let bytes = file.encode();
-    assert_eq!(&bytes[..6], b"OWEP\x00\x01");
+    assert_eq!(&bytes[..6], b"OWEP\x00\x02");
     assert_eq!(EpochFile::decode(&bytes), Ok(file));
     for at in 0..24 {
         let mut flipped = bytes;

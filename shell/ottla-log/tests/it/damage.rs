@@ -52,8 +52,13 @@ fn filled(orderly: bool) -> (SimDisk, Seen) {
         let partition = dir.create_partition(&id("t", 1, 0), config()).unwrap();
         for number in 0..30u8 {
             let records = batch(&[&[number; 400]], 1000 + i64::from(number));
-            let lsn = partition.append(records, &AppendOptions::client(0, 2000)).unwrap().lsn;
-            dir.wait_durable(lsn).await.unwrap();
+            let appended = loop {
+                match partition.append(records.clone(), &AppendOptions::client(0, 2000)) {
+                    Err(AppendError::Busy) => dir.room().await,
+                    other => break other.unwrap(),
+                }
+            };
+            dir.wait_durable(appended.lsn).await.unwrap();
         }
         let seen = read_all(&partition).unwrap();
         if orderly {

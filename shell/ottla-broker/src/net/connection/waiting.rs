@@ -10,6 +10,7 @@ use crate::phase::{Phase, reached};
 impl<E: Env> Connection<E> {
     /// Waits for the next thing to happen and takes note of it.
     pub(super) async fn wait(&mut self) -> Result<(), End> {
+        self.commit().await;
         self.acknowledge()?;
         let draining = *self.phase.borrow() > Phase::Serving;
         if self.unacknowledged.is_empty() && self.socket.outgoing.is_empty() {
@@ -40,6 +41,7 @@ impl<E: Env> Connection<E> {
 
     /// Waits until every produce request so far is answered; the answers may still be unsent.
     pub(super) async fn settle(&mut self) -> Result<(), End> {
+        self.commit().await;
         self.acknowledge()?;
         while let Some(oldest) = self.unacknowledged.front() {
             let lsn = oldest.lsn;
@@ -56,6 +58,13 @@ impl<E: Env> Connection<E> {
             self.acknowledge()?;
         }
         Ok(())
+    }
+
+    /// Sees to it that what was appended since the last wait is written.
+    async fn commit(&mut self) {
+        if std::mem::take(&mut self.uncommitted) {
+            self.rooms.data_dir.commit().await;
+        }
     }
 
     /// Answers the produce requests whose records are durable, or never will be.
@@ -84,6 +93,7 @@ impl<E: Env> Connection<E> {
 
     /// Waits until the log may have room for an append again, answering and sending meanwhile.
     pub(super) async fn wait_for_log(&mut self) -> Result<(), End> {
+        self.commit().await;
         self.acknowledge()?;
         let Connection { rooms, socket, limits, phase, .. } = self;
         let moved = tokio::select! {
