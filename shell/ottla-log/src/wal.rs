@@ -22,7 +22,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ottla_env::Env;
-use ottla_plant::{Plant, planted};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
