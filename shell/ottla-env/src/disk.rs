@@ -204,6 +204,13 @@ pub trait File: Send + Sync + 'static {
     /// # Errors
     /// Those of pread(2).
     fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize>;
+    /// The same of bytes that are in memory; `WouldBlock` where the disk would have to be waited for.
+    ///
+    /// # Errors
+    /// Those of preadv2(2).
+    fn try_read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize>;
+    /// Whether a range is in memory now, so that reading it waits for nothing. `false` if in doubt.
+    fn is_cached(&self, position: u64, len: u64) -> bool;
     /// Writes all of `bytes`.
     ///
     /// # Errors

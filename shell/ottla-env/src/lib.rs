@@ -18,9 +18,9 @@ pub mod time;
 
 pub mod task;
 
-pub mod net;
-
 pub mod disk;
+
+pub mod net;
 
 pub mod buffer;
 
@@ -41,7 +41,7 @@ pub trait Env: Clone + Send + Sync + 'static {
     /// A bound, listening socket.
     type Listener: Listener<Stream = Self::Stream>;
     /// A connected byte stream.
-    type Stream: Stream;
+    type Stream: Stream<File = <Self::Disk as Disk>::File>;
     /// The future of [`Env::sleep_until`].
     type Sleep: Future<Output = ()> + Send + Unpin + 'static;
 

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::disk::File;
+
 /// A listening socket.
 pub trait Listener: Send + Sync + 'static {
     /// What it accepts.
@@ -28,6 +30,8 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static {
     type Reader: AsyncRead + Send + Sync + Unpin + 'static;
     /// The half that writes. Dropping it closes the sending direction.
     type Writer: AsyncWrite + Send + Sync + Unpin + 'static;
+    /// The files of the same node, whose bytes can be sent as they are.
+    type File: File;
     /// The two directions, usable from two tasks without a lock.
     fn split(self) -> (Self::Reader, Self::Writer);
     /// The address the peer reached us at.
@@ -50,6 +54,18 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static {
     /// # Errors
     /// Those of writev(2).
     fn try_write_vectored(&self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize>;
+    /// The same where more follows at once, so that a short beginning is not sent on its own.
+    ///
+    /// # Errors
+    /// Those of sendmsg(2).
+    fn try_write_vectored_more(&self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize>;
+    /// Sends up to `len` bytes of a file from `position` on, without a copy through this process and
+    /// without waiting for the peer; `WouldBlock` if the peer takes nothing, 0 at the end of the
+    /// file. Bytes that are not in memory are waited for: ask [`File::is_cached`] first.
+    ///
+    /// # Errors
+    /// Those of sendfile(2).
+    fn try_send_file(&self, file: &Self::File, position: u64, len: usize) -> io::Result<usize>;
     /// Waits until a read may succeed.
     ///
     /// # Errors

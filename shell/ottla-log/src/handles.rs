@@ -10,6 +10,7 @@ use ottla_env::{Disk, OpenOptions};
 use parking_lot::Mutex;
 
 use crate::error::DiskError;
+use crate::open_file::OpenFile;
 
 /// The open files of a data directory, at most `limit`.
 pub(crate) struct Handles<D: Disk> {
@@ -19,7 +20,7 @@ pub(crate) struct Handles<D: Disk> {
 }
 
 struct Open<F> {
-    files: BTreeMap<PathBuf, (Arc<F>, u64)>,
+    files: BTreeMap<PathBuf, (Arc<OpenFile<F>>, u64)>,
     by_use: BTreeMap<u64, PathBuf>,
     clock: u64,
 }
@@ -31,17 +32,17 @@ impl<D: Disk> Handles<D> {
     }
 
     /// An existing file.
-    pub(crate) fn existing(&self, path: &Path) -> Result<Arc<D::File>, DiskError> {
+    pub(crate) fn existing(&self, path: &Path) -> Result<Arc<OpenFile<D::File>>, DiskError> {
         self.get(path, &OpenOptions::read_write())
     }
 
     /// A file that is made if it is missing.
-    pub(crate) fn created(&self, path: &Path) -> Result<Arc<D::File>, DiskError> {
+    pub(crate) fn created(&self, path: &Path) -> Result<Arc<OpenFile<D::File>>, DiskError> {
         self.get(path, &OpenOptions::read_write_create())
     }
 
     /// A file with nothing in it.
-    pub(crate) fn fresh(&self, path: &Path) -> Result<Arc<D::File>, DiskError> {
+    pub(crate) fn fresh(&self, path: &Path) -> Result<Arc<OpenFile<D::File>>, DiskError> {
         self.forget(path);
         let options = OpenOptions { truncate: true, ..OpenOptions::read_write_create() };
         self.get(path, &options)
@@ -72,19 +73,24 @@ impl<D: Disk> Handles<D> {
         self.open.lock().files.len()
     }
 
-    fn get(&self, path: &Path, options: &OpenOptions) -> Result<Arc<D::File>, DiskError> {
+    /// A file that is open already.
+    pub(crate) fn at_hand(&self, path: &Path) -> Option<Arc<OpenFile<D::File>>> {
+        self.open.lock().used(path)
+    }
+
+    fn get(&self, path: &Path, options: &OpenOptions) -> Result<Arc<OpenFile<D::File>>, DiskError> {
         if let Some(file) = self.open.lock().used(path) {
             return Ok(file);
         }
         let file = self.disk.open(path, options).map_err(DiskError::at("open", path))?;
-        let file = Arc::new(file);
+        let file = Arc::new(OpenFile::new(file));
         self.open.lock().insert(path, file.clone(), self.limit);
         Ok(file)
     }
 }
 
 impl<F> Open<F> {
-    fn used(&mut self, path: &Path) -> Option<Arc<F>> {
+    fn used(&mut self, path: &Path) -> Option<Arc<OpenFile<F>>> {
         let (file, used) = self.files.get_mut(path)?;
         self.clock += 1;
         let path = self.by_use.remove(used).expect("every file has its last use");
@@ -93,7 +99,7 @@ impl<F> Open<F> {
         Some(file.clone())
     }
 
-    fn insert(&mut self, path: &Path, file: Arc<F>, limit: usize) {
+    fn insert(&mut self, path: &Path, file: Arc<OpenFile<F>>, limit: usize) {
         while self.files.len() >= limit {
             let Some((_, oldest)) = self.by_use.pop_first() else { break };
             self.files.remove(&oldest);

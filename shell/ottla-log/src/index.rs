@@ -62,6 +62,24 @@ impl<F: ottla_env::File> ReadAt for FileView<'_, F> {
     }
 }
 
+/// The same of what is in memory: `WouldBlock` where the disk would have to be waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct CachedView<'a, F> {
+    pub file: &'a F,
+    pub size: u64,
+}
+
+impl<F: ottla_env::File> ReadAt for CachedView<'_, F> {
+    fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
+        let left = usize::try_from(self.size.saturating_sub(position)).unwrap_or(usize::MAX);
+        let want = buf.len().min(left);
+        if want == 0 { Ok(0) } else { self.file.try_read_at(&mut buf[..want], position) }
+    }
+    fn size(&self) -> u64 {
+        self.size
+    }
+}
+
 impl ReadAt for [u8] {
     fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
         let start = usize::try_from(position).unwrap_or(usize::MAX).min(self.len());

@@ -15,6 +15,7 @@ pub mod kafka_dir;
 
 pub mod options;
 pub mod fault;
+mod open_file;
 mod handles;
 mod wal;
 mod checkpoint;
@@ -31,9 +32,10 @@ pub mod fuzzing;
 pub use config::LogConfig;
 pub use data_dir::{DataDir, RecoveryReport};
 pub use fault::{AppendError, Failed, LogError, OpenError, ReadError};
+pub use open_file::FileRange;
 pub use options::{
     AppendOptions, Appended, DataDirOptions, DeletedRecords, FlushMode, Offsets, ReadOptions,
     Slices, TimestampedOffset, TopicPartition,
 };
-pub use partition::{ColdRead, Partition, ProgressListener, ReadOutcome};
+pub use partition::{ColdRead, FileRun, Partition, ProgressListener, ReadOutcome, Sendable};
 pub use validate::Origin;

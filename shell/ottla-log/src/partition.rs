@@ -13,6 +13,7 @@ mod replay;
 mod scan;
 mod state;
 mod truncate;
+mod warm;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use state::State;
 
 pub use cold::ColdRead;
 pub(crate) use flush::{FlushError, Touched, remove_folder};
+pub use warm::{FileRun, Sendable};
 
 /// Told when a partition moves on. Called without any lock of the partition, from an appending
 /// worker or the log's writer: it must not block.
@@ -108,23 +110,9 @@ impl<E: Env> Partition<E> {
         from: i64,
         options: &ReadOptions,
     ) -> Result<ReadOutcome<E>, ReadError> {
-        let state = self.state.lock();
-        if state.deleted {
-            return Err(ReadError::Deleted);
-        }
-        if from < state.log_start || from > state.log_end {
-            let (log_start, log_end) = (state.log_start, state.log_end);
-            return Err(ReadError::OffsetOutOfRange { log_start, log_end });
-        }
-        let upper = options.upper.min(state.log_end);
-        if from >= upper {
-            return Ok(ReadOutcome::Hot(Slices::empty(from)));
-        }
-        if state.tail.start_offset().is_some_and(|start| start <= from) {
-            let slices = state.tail.read(from, upper, options.max_bytes, options.min_one_batch);
+        if let Some(slices) = read_memory(&self.state.lock(), from, options)? {
             return Ok(ReadOutcome::Hot(slices));
         }
-        drop(state);
         Ok(ReadOutcome::Cold(ColdRead::new(self.clone(), from, *options)))
     }
 
@@ -242,6 +230,30 @@ impl<E: Env> Partition<E> {
             listener.on_progress(&self.id, self.offsets());
         }
     }
+}
+
+/// What of a read is answered from memory; `None` if the segments have to be asked.
+fn read_memory(
+    state: &State,
+    from: i64,
+    options: &ReadOptions,
+) -> Result<Option<Slices>, ReadError> {
+    if state.deleted {
+        return Err(ReadError::Deleted);
+    }
+    if from < state.log_start || from > state.log_end {
+        let (log_start, log_end) = (state.log_start, state.log_end);
+        return Err(ReadError::OffsetOutOfRange { log_start, log_end });
+    }
+    let upper = options.upper.min(state.log_end);
+    if from >= upper {
+        return Ok(Some(Slices::empty(from)));
+    }
+    if state.tail.start_offset().is_some_and(|start| start <= from) {
+        let (max_bytes, min_one) = (options.max_bytes, options.min_one_batch);
+        return Ok(Some(state.tail.read(from, upper, max_bytes, min_one)));
+    }
+    Ok(None)
 }
 
 impl<E: Env> Staged for Partition<E> {

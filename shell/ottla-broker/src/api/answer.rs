@@ -6,11 +6,24 @@ use ottla_protocol::messages::ResponseHeader;
 use ottla_protocol::{ApiKey, DecodeError, EncodeError, Encoder, Message};
 
 use super::context::RequestContext;
+use crate::log::FileRange;
 
 /// The bytes of one response, header included, length field excluded.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) chunks: Vec<Bytes>,
+    pub(crate) length: usize,
+}
+
+/// A piece of a response: bytes in memory, or a range of a file that is sent as it is.
+pub(crate) enum Part<F> {
+    Bytes(Bytes),
+    File(FileRange<F>),
+}
+
+/// A response with file ranges in it.
+pub(crate) struct PartedAnswer<F> {
+    pub(crate) parts: Vec<Part<F>>,
     pub(crate) length: usize,
 }
 

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ottla_env::{Env, MonoTime};
+use ottla_env::{Disk, Env, File, MonoTime};
 use ottla_protocol::messages::FetchRequest;
 use ottla_protocol::{ErrorCode, decode_request};
 
-use super::answer::{Answer, RequestError};
+use super::answer::{PartedAnswer, RequestError};
 use super::context::RequestContext;
 use super::fetch_response::{self, Fetched};
 use crate::partition::session::{NO_SESSION, Told, Turn};
@@ -28,13 +28,16 @@ mod request;
 
 use pass::{Pass, Reader};
 
+/// The files whose ranges an answer may hold.
+type FileOf<E> = <<E as Env>::Disk as Disk>::File;
+
 /// Serves one request.
 pub(crate) async fn serve<E: Env>(
     rooms: &Arc<Rooms<E>>,
     context: &RequestContext,
     body: Bytes,
     phase: &mut PhaseWatch,
-) -> Result<Answer, RequestError> {
+) -> Result<PartedAnswer<FileOf<E>>, RequestError> {
     let request: FetchRequest = decode_request(body, context.version)?;
     let now = rooms.env.now();
     let reader = Reader::of(&request, context.version, &rooms.config.get());
@@ -43,7 +46,7 @@ pub(crate) async fn serve<E: Env>(
     let mut turn = match turn {
         Ok(turn) => turn,
         Err(error) => {
-            return Ok(fetch_response::encode(context, Some(error), NO_SESSION, &[])?);
+            return Ok(fetch_response::encode(context, Some(error), NO_SESSION, Vec::new())?);
         }
     };
     let pass = read_until_enough(rooms, &reader, &patience, &mut turn, phase).await;
@@ -56,7 +59,7 @@ pub(crate) async fn serve<E: Env>(
         }
         Turn::Next(lease) => lease.id(),
     };
-    Ok(fetch_response::encode(context, None, session_id, &pass.fetched)?)
+    Ok(fetch_response::encode(context, None, session_id, pass.fetched)?)
 }
 
 /// How long a reader waits, and for how much.
@@ -82,7 +85,7 @@ async fn read_until_enough<E: Env>(
     patience: &Patience,
     turn: &mut Turn,
     phase: &mut PhaseWatch,
-) -> Pass {
+) -> Pass<FileOf<E>> {
     let pass = pass::read(rooms, reader, turn).await;
     let Some(deadline) = patience.deadline else { return pass };
     if is_enough(&pass, patience) || turn.interests().is_empty() {
@@ -108,7 +111,7 @@ async fn read_until_enough<E: Env>(
     }
 }
 
-fn is_enough(pass: &Pass, patience: &Patience) -> bool {
+fn is_enough<F>(pass: &Pass<F>, patience: &Patience) -> bool {
     pass.bytes >= patience.min_bytes || pass.is_urgent
 }
 
@@ -119,7 +122,7 @@ fn register<E: Env>(rooms: &Rooms<E>, turn: &mut Turn, waiter: &Arc<Waiter>) -> 
 }
 
 /// Remembers in the session what this answer tells, and where the next one begins.
-fn note_what_is_told(turn: &mut Turn, pass: &Pass) {
+fn note_what_is_told<F: File>(turn: &mut Turn, pass: &Pass<F>) {
     for fetched in &pass.fetched {
         if let Some(interest) = turn.interests().get_mut(&fetched.key()) {
             interest.told = told(fetched);
@@ -131,7 +134,7 @@ fn note_what_is_told(turn: &mut Turn, pass: &Pass) {
 }
 
 /// The offsets an answer tells; after an error they are told again.
-fn told(fetched: &Fetched) -> Option<Told> {
+fn told<F>(fetched: &Fetched<F>) -> Option<Told> {
     fetched.error.is_none().then_some(Told {
         high_watermark: fetched.high_watermark,
         log_start_offset: fetched.log_start_offset,

@@ -1,12 +1,14 @@
-//! The Fetch answer, written by hand: record batches go out as the slices they were read as, and no
-//! structure is built first. The layout is that of `FetchResponse` v4-18.
+//! The Fetch answer, written by hand: record batches go out as the slices of memory or the ranges of
+//! files they were read as, and no structure is built first. The layout is that of `FetchResponse` v4-18.
 
 use bytes::Bytes;
+use ottla_env::File;
 use ottla_protocol::{ApiKey, EncodeError, Encoder, ErrorCode, Str, Uuid};
 use smallvec::SmallVec;
 
-use super::answer::{self, Answer, Envelope};
+use super::answer::{Envelope, Part, PartedAnswer};
 use super::context::RequestContext;
+use crate::log::FileRange;
 use crate::partition::session::InterestKey;
 
 /// Slices of one partition's records.
@@ -17,9 +19,14 @@ const FLEXIBLE: i16 = 12;
 /// No offset is known: the partition is not read.
 const UNKNOWN: i64 = -1;
 
+/// One partition's records.
+pub(crate) enum Found<F> {
+    Memory(Chunks),
+    File(FileRange<F>),
+}
+
 /// One partition's part of the answer.
-#[derive(Debug, Clone)]
-pub(crate) struct Fetched {
+pub(crate) struct Fetched<F> {
     pub(crate) topic: Str,
     pub(crate) topic_id: Uuid,
     pub(crate) partition: i32,
@@ -32,8 +39,15 @@ pub(crate) struct Fetched {
     /// Producer and first offset of each aborted transaction in the records; nothing where the
     /// reader reads uncommitted records.
     pub(crate) aborted: Option<Vec<(i64, i64)>>,
-    pub(crate) records: Chunks,
+    pub(crate) records: Found<F>,
     pub(crate) bytes: usize,
+}
+
+impl<F> std::fmt::Debug for Fetched<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Fetched { topic, partition, error, bytes, .. } = self;
+        write!(f, "{topic}-{partition}: {bytes} bytes, error {error:?}")
+    }
 }
 
 /// The end of a leader epoch.
@@ -43,9 +57,9 @@ pub(crate) struct EpochEnd {
     pub(crate) end_offset: i64,
 }
 
-impl Fetched {
+impl<F: File> Fetched<F> {
     /// A partition of which nothing is known yet.
-    pub(crate) fn empty(key: &InterestKey) -> Fetched {
+    pub(crate) fn empty(key: &InterestKey) -> Fetched<F> {
         Fetched {
             topic: key.topic.clone(),
             topic_id: key.topic_id,
@@ -56,7 +70,7 @@ impl Fetched {
             log_start_offset: UNKNOWN,
             diverging: None,
             aborted: None,
-            records: Chunks::new(),
+            records: Found::Memory(Chunks::new()),
             bytes: 0,
         }
     }
@@ -73,85 +87,126 @@ impl Fetched {
 }
 
 /// The whole answer. `fetched` is in the order to be sent; neighbours of one topic share its header.
-pub(crate) fn encode(
+pub(crate) fn encode<F: File>(
     context: &RequestContext,
     error: Option<ErrorCode>,
     session_id: i32,
-    fetched: &[Fetched],
-) -> Result<Answer, EncodeError> {
+    fetched: Vec<Fetched<F>>,
+) -> Result<PartedAnswer<F>, EncodeError> {
     let version = context.version;
     let flexible = version >= FLEXIBLE;
-    let mut e = Envelope::new(ApiKey::Fetch, context).begin()?;
+    let mut writer = Writer::<F> {
+        encoder: Envelope::new(ApiKey::Fetch, context).begin()?,
+        files: Vec::new(),
+        version,
+        flexible,
+    };
+    let e = &mut writer.encoder;
     e.enter("FetchResponse", version);
     e.put_i32(0); // ThrottleTimeMs
     if version >= 7 {
         e.put_i16(error.map_or(0, ErrorCode::code));
         e.put_i32(session_id);
     }
-    let same_topic = |a: &Fetched, b: &Fetched| a.topic_id == b.topic_id && a.topic == b.topic;
+    let same_topic =
+        |a: &Fetched<F>, b: &Fetched<F>| a.topic_id == b.topic_id && a.topic == b.topic;
     e.length("FetchResponse.Responses", fetched.chunk_by(same_topic).count(), flexible)?;
     for topic in fetched.chunk_by(same_topic) {
-        encode_topic(&mut e, topic, version, flexible)?;
+        writer.topic(topic)?;
     }
-    no_tags(&mut e, flexible);
-    Ok(answer::finish(e))
+    no_tags(&mut writer.encoder, flexible);
+    Ok(writer.finish())
 }
 
-fn encode_topic(
-    e: &mut Encoder,
-    partitions: &[Fetched],
+/// An answer being written: what is encoded, and where in it the ranges of files belong.
+struct Writer<F> {
+    encoder: Encoder,
+    /// (encoded bytes before it, the range), in order.
+    files: Vec<(usize, FileRange<F>)>,
     version: i16,
     flexible: bool,
-) -> Result<(), EncodeError> {
-    if version >= 13 {
-        e.put_uuid(partitions[0].topic_id);
-    } else {
-        e.string("FetchResponse.Topic", partitions[0].topic.as_bytes(), flexible)?;
-    }
-    e.length("FetchResponse.Partitions", partitions.len(), flexible)?;
-    for partition in partitions {
-        encode_partition(e, partition, version, flexible)?;
-    }
-    no_tags(e, flexible);
-    Ok(())
 }
 
-fn encode_partition(
-    e: &mut Encoder,
-    fetched: &Fetched,
-    version: i16,
-    flexible: bool,
-) -> Result<(), EncodeError> {
-    e.put_i32(fetched.partition);
-    e.put_i16(fetched.error_code());
-    e.put_i64(fetched.high_watermark);
-    e.put_i64(fetched.last_stable_offset);
-    if version >= 5 {
-        e.put_i64(fetched.log_start_offset);
-    }
-    encode_aborted(e, fetched.aborted.as_deref(), flexible)?;
-    if version >= 11 {
-        e.put_i32(-1); // PreferredReadReplica
-    }
-    e.length("FetchResponse.Records", fetched.bytes, flexible)?;
-    let mut rest = fetched.bytes;
-    for chunk in &fetched.records {
-        rest -= chunk.len();
-        e.put_bytes(chunk);
-    }
-    assert_eq!(rest, 0, "the records are as long as announced");
-    match fetched.diverging.filter(|_| flexible) {
-        None => no_tags(e, flexible),
-        Some(diverging) => {
-            e.put_unsigned_varint(1);
-            let mut tag = e.begin_tag();
-            tag.put_i32(diverging.epoch);
-            tag.put_i64(diverging.end_offset);
-            no_tags(&mut tag, true);
-            e.end_tag(0, tag);
+impl<F: File> Writer<F> {
+    fn topic(&mut self, partitions: &[Fetched<F>]) -> Result<(), EncodeError> {
+        let (e, flexible) = (&mut self.encoder, self.flexible);
+        if self.version >= 13 {
+            e.put_uuid(partitions[0].topic_id);
+        } else {
+            e.string("FetchResponse.Topic", partitions[0].topic.as_bytes(), flexible)?;
         }
+        e.length("FetchResponse.Partitions", partitions.len(), flexible)?;
+        for partition in partitions {
+            self.partition(partition)?;
+        }
+        no_tags(&mut self.encoder, flexible);
+        Ok(())
     }
-    Ok(())
+
+    fn partition(&mut self, fetched: &Fetched<F>) -> Result<(), EncodeError> {
+        let (e, flexible) = (&mut self.encoder, self.flexible);
+        e.put_i32(fetched.partition);
+        e.put_i16(fetched.error_code());
+        e.put_i64(fetched.high_watermark);
+        e.put_i64(fetched.last_stable_offset);
+        if self.version >= 5 {
+            e.put_i64(fetched.log_start_offset);
+        }
+        encode_aborted(e, fetched.aborted.as_deref(), flexible)?;
+        if self.version >= 11 {
+            e.put_i32(-1); // PreferredReadReplica
+        }
+        e.length("FetchResponse.Records", fetched.bytes, flexible)?;
+        match &fetched.records {
+            Found::Memory(chunks) => {
+                let mut rest = fetched.bytes;
+                for chunk in chunks {
+                    rest -= chunk.len();
+                    e.put_bytes(chunk);
+                }
+                assert_eq!(rest, 0, "the records are as long as announced");
+            }
+            Found::File(range) => {
+                assert_eq!(range.len(), fetched.bytes, "the range is as long as announced");
+                self.files.push((e.len(), range.clone()));
+            }
+        }
+        match fetched.diverging.filter(|_| flexible) {
+            None => no_tags(e, flexible),
+            Some(diverging) => {
+                e.put_unsigned_varint(1);
+                let mut tag = e.begin_tag();
+                tag.put_i32(diverging.epoch);
+                tag.put_i64(diverging.end_offset);
+                no_tags(&mut tag, true);
+                e.end_tag(0, tag);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is encoded, cut where a range of a file belongs.
+    fn finish(self) -> PartedAnswer<F> {
+        let in_files: usize = self.files.iter().map(|(_, range)| range.len()).sum();
+        let length = self.encoder.len() + in_files;
+        let mut parts = Vec::with_capacity(2 * self.files.len() + 4);
+        let mut files = self.files.into_iter().peekable();
+        let mut done = 0;
+        for mut chunk in self.encoder.into_chunks() {
+            while let Some((at, range)) = files.next_if(|(at, _)| *at < done + chunk.len()) {
+                let before = chunk.split_to(at - done);
+                done = at;
+                if !before.is_empty() {
+                    parts.push(Part::Bytes(before));
+                }
+                parts.push(Part::File(range));
+            }
+            done += chunk.len();
+            parts.push(Part::Bytes(chunk));
+        }
+        parts.extend(files.map(|(_, range)| Part::File(range)));
+        PartedAnswer { parts, length }
+    }
 }
 
 fn encode_aborted(

@@ -163,19 +163,20 @@ impl<E: Env> Connection<E> {
         self.settle().await?;
         let Connection { rooms, context, socket, phase, limits, .. } = self;
         let limit = limits.frame_bytes;
-        let answer = match call {
+        match call {
             None => {
                 let work = pin!(fetch::serve(rooms, context, body, phase));
-                socket.drive(work, limit, true).await?.map_err(End::Refused)?
+                let answer = socket.drive(work, limit, true).await?.map_err(End::Refused)?;
+                socket.outgoing.push_parts(answer.parts, answer.length);
             }
             Some(call) => {
                 let work = pin!(unless_closing(call(rooms, context, body), phase));
-                socket.drive(work, limit, false).await??
+                let answer = socket.drive(work, limit, false).await??;
+                socket.outgoing.push(answer.chunks, answer.length);
             }
-        };
+        }
         drop(share);
         self.active_at = self.rooms.env.now();
-        self.socket.outgoing.push(answer.chunks, answer.length);
         Ok(())
     }
 

@@ -12,17 +12,17 @@ use tokio::io::AsyncReadExt;
 
 use super::budget::Budget;
 use super::intake::{Frame, FrameError, Intake};
-use super::outgoing::Outgoing;
+use super::outgoing::{Next, Outgoing};
 use super::pool::Pool;
 
 /// Bytes of later requests taken in while one is being served.
 const AHEAD_MAX: usize = 64 * 1024;
 
 /// A stream of bytes, cut into frames.
-pub(crate) struct Socket<S> {
+pub(crate) struct Socket<S: Stream> {
     stream: S,
     intake: Intake,
-    pub(crate) outgoing: Outgoing,
+    pub(crate) outgoing: Outgoing<S::File>,
     /// The peer will send no more.
     pub(crate) ended: bool,
 }
@@ -134,7 +134,11 @@ impl<S: Stream> Socket<S> {
             return Ok(0);
         }
         let Socket { stream, outgoing, .. } = self;
-        outgoing.flush(|slices| stream.try_write_vectored(slices))
+        outgoing.flush(|next| match next {
+            Next::Slices(slices, false) => stream.try_write_vectored(slices),
+            Next::Slices(slices, true) => stream.try_write_vectored_more(slices),
+            Next::File(range) => stream.try_send_file(range.file(), range.position(), range.len()),
+        })
     }
 
     /// Reads what is there into room that the node's budget has.

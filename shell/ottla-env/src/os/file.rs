@@ -3,12 +3,13 @@
 #![allow(clippy::disallowed_types)]
 
 use std::fs;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::num::NonZeroU64;
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{FallocateFlags, fadvise, fallocate, fdatasync};
-use rustix::io::{Errno, pwritev};
+use rustix::fs::{FallocateFlags, fadvise, fallocate, fdatasync, sendfile};
+use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev};
 
 use crate::buffer::AlignedBuffer;
 use crate::disk::{Advice, File};
@@ -17,6 +18,15 @@ use crate::disk::{Advice, File};
 const SLICES_MAX: usize = 1024;
 /// Zeroes written at a time when a file is allocated.
 const ZEROES_LEN: usize = 1 << 20;
+
+/// Bytes between two probes: the page cache fills in steps of about this size.
+const PROBE_STEP: u64 = 64 << 10;
+const PAGE: u64 = 4096;
+
+/// Pages that a range touches.
+fn pages_of(position: u64, len: u64) -> u64 {
+    (position + len).div_ceil(PAGE) - position / PAGE
+}
 
 /// An open file.
 #[derive(Debug)]
@@ -46,6 +56,35 @@ impl OsFile {
         }
     }
 
+    /// sendfile(2) to a socket that does not block.
+    pub(super) fn send_to(
+        &self,
+        socket: impl AsFd,
+        position: u64,
+        len: usize,
+    ) -> io::Result<usize> {
+        let mut at = position;
+        loop {
+            match sendfile(&socket, &self.file, Some(&mut at), len) {
+                Ok(count) => return Ok(count),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Reads a byte here and there: for kernels that do not say what is in memory.
+    fn probe(&self, position: u64, len: u64) -> bool {
+        let (end, mut at, mut byte) = (position + len, position, [0]);
+        while at < end {
+            if !matches!(self.try_read_at(&mut byte, at), Ok(1)) {
+                return false;
+            }
+            at = if at + 1 == end { end } else { (at + PROBE_STEP).min(end - 1) };
+        }
+        true
+    }
+
     fn write_zeroes(&self, len: u64) -> io::Result<()> {
         let zeroes = AlignedBuffer::zeroed(ZEROES_LEN);
         let mut position = 0;
@@ -61,6 +100,25 @@ impl OsFile {
 impl File for OsFile {
     fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
         self.file.read_at(buf, position)
+    }
+
+    fn try_read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
+        let mut into = [IoSliceMut::new(buf)];
+        loop {
+            match preadv2(&self.file, &mut into, position, ReadWriteFlags::NOWAIT) {
+                Err(Errno::INTR) => {}
+                // A file system that does not know: nothing is known to be in memory then.
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                answer => return Ok(answer?),
+            }
+        }
+    }
+
+    fn is_cached(&self, position: u64, len: u64) -> bool {
+        residence::resident_pages(&self.file, position, len)
+            .map_or_else(|| self.probe(position, len), |pages| pages >= pages_of(position, len))
     }
 
     fn write_all_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
@@ -161,5 +219,49 @@ mod writeback {
         let answer =
             unsafe { sync_file_range(file.as_raw_fd(), position, len, SYNC_FILE_RANGE_WRITE) };
         if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+}
+
+mod residence {
+    //! cachestat(2), which no crate we use wraps: how much of a file is in memory.
+
+    #![allow(unsafe_code)]
+
+    use std::ffi::{c_long, c_uint};
+    use std::fs::File;
+    use std::os::fd::AsRawFd;
+
+    /// The number of the call on every architecture since Linux 6.5.
+    const CACHESTAT: c_long = 451;
+
+    #[repr(C)]
+    struct Range {
+        start: u64,
+        len: u64,
+    }
+
+    #[repr(C)]
+    #[derive(Default)]
+    struct Counts {
+        cached: u64,
+        dirty: u64,
+        writeback: u64,
+        evicted: u64,
+        recently_evicted: u64,
+    }
+
+    unsafe extern "C" {
+        fn syscall(number: c_long, ...) -> c_long;
+    }
+
+    /// Pages in memory of those a range touches; `None` where the kernel does not say.
+    pub(super) fn resident_pages(file: &File, position: u64, len: u64) -> Option<u64> {
+        let range = Range { start: position, len };
+        let mut counts = Counts::default();
+        let (from, into) = (std::ptr::from_ref(&range), std::ptr::from_mut(&mut counts));
+        // SAFETY: both structures have the kernel's layout and live throughout the call; the
+        // descriptor is open while `file` is borrowed.
+        let answer = unsafe { syscall(CACHESTAT, file.as_raw_fd(), from, into, 0 as c_uint) };
+        (answer == 0).then_some(counts.cached)
     }
 }

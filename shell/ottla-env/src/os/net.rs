@@ -5,10 +5,13 @@
 use std::io;
 use std::net::SocketAddr;
 
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::Interest;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::file::OsFile;
 use crate::net::{Listener, Stream};
 
 /// Connections the kernel holds for us until we accept them.
@@ -67,6 +70,7 @@ impl OsStream {
 impl Stream for OsStream {
     type Reader = OsReader;
     type Writer = OsWriter;
+    type File = OsFile;
 
     fn split(self) -> (OsReader, OsWriter) {
         self.0.into_split()
@@ -82,6 +86,16 @@ impl Stream for OsStream {
     }
     fn try_write_vectored(&self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
         self.0.try_write_vectored(bufs)
+    }
+    fn try_write_vectored_more(&self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        self.0.try_io(Interest::WRITABLE, || {
+            let mut control = SendAncillaryBuffer::default();
+            Ok(sendmsg(&self.0, bufs, &mut control, flags)?)
+        })
+    }
+    fn try_send_file(&self, file: &OsFile, position: u64, len: usize) -> io::Result<usize> {
+        self.0.try_io(Interest::WRITABLE, || file.send_to(&self.0, position, len))
     }
     async fn readable(&self) -> io::Result<()> {
         self.0.readable().await

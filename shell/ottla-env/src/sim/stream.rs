@@ -11,8 +11,13 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::core::{Core, World};
+use super::disk::SimFile;
 use super::network::{Arrival, NodeId, PipeId, Readiness};
+use crate::disk::File;
 use crate::net::{Listener, Stream};
+
+/// Most bytes of a file that are sent at once.
+const FILE_STEP: usize = 64 << 10;
 
 /// The half that reads.
 pub struct SimReader {
@@ -94,6 +99,7 @@ impl Drop for SimListener {
 impl Stream for SimStream {
     type Reader = SimReader;
     type Writer = SimWriter;
+    type File = SimFile;
 
     fn split(self) -> (SimReader, SimWriter) {
         (self.reader, self.writer)
@@ -111,6 +117,14 @@ impl Stream for SimStream {
     }
     fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         self.writer.core.lock().write(self.writer.pipe, bufs)
+    }
+    fn try_write_vectored_more(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.try_write_vectored(bufs)
+    }
+    fn try_send_file(&self, file: &SimFile, position: u64, len: usize) -> io::Result<usize> {
+        let mut bytes = vec![0; len.min(FILE_STEP)];
+        let count = file.read_at(&mut bytes, position)?;
+        if count == 0 { Ok(0) } else { self.try_write_vectored(&[IoSlice::new(&bytes[..count])]) }
     }
     async fn readable(&self) -> io::Result<()> {
         poll_fn(|cx| {

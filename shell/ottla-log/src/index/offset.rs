@@ -63,6 +63,16 @@ impl OffsetIndex {
         self.entry(after.checked_sub(1))
     }
 
+    /// The last entry whose batch begins at or before `position` and ends below `upper`, or the
+    /// segment's beginning: a place between two batches, nothing before it at or past `upper`.
+    pub fn last_within(&self, position: u64, upper: i64) -> OffsetEntry {
+        let relative = upper - self.base_offset;
+        let after = self.entries.partition_point(|entry| {
+            u64::from(entry.1) <= position && i64::from(entry.0) < relative
+        });
+        self.entry(after.checked_sub(1))
+    }
+
     /// Drops entries whose batch begins at or past `position`.
     pub fn truncate(&mut self, position: u64) {
         let keep = self.entries.partition_point(|entry| u64::from(entry.1) < position);
@@ -119,8 +129,35 @@ impl OffsetIndex {
         offset: i64,
     ) -> io::Result<OffsetEntry> {
         let relative = offset - base_offset;
+        OffsetIndex::last_in(source, base_offset, |entry_offset, _| entry_offset <= relative)
+    }
+
+    /// [`OffsetIndex::last_within`] in the file of a sealed segment.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn last_within_in(
+        source: &(impl ReadAt + ?Sized),
+        base_offset: i64,
+        position: u64,
+        upper: i64,
+    ) -> io::Result<OffsetEntry> {
+        let relative = upper - base_offset;
+        OffsetIndex::last_in(source, base_offset, |entry_offset, entry_position| {
+            u64::from(entry_position) <= position && entry_offset < relative
+        })
+    }
+
+    /// The last entry of a file for which `holds` (of its relative offset and its position), which
+    /// it does for all entries before that, too; or the segment's beginning.
+    fn last_in(
+        source: &(impl ReadAt + ?Sized),
+        base_offset: i64,
+        holds: impl Fn(i64, u32) -> bool,
+    ) -> io::Result<OffsetEntry> {
         let after = partition_point(source, ENTRY, |entry| {
-            i64::from(u32::from_be_bytes(array(entry, 0))) <= relative
+            let offset = i64::from(u32::from_be_bytes(array(entry, 0)));
+            holds(offset, u32::from_be_bytes(array(entry, 4)))
         })?;
         let Some(found) = after.checked_sub(1) else {
             return Ok(OffsetEntry { offset: base_offset, position: 0 });

@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ottla_env::Env;
+use ottla_env::{Advice, Env};
 use ottla_plant::{Plant, planted};
 use ottla_protocol::records::{batches, verify_crc};
 use smallvec::smallvec;
 
-use super::Partition;
+use super::{Partition, State};
 use crate::checkpoint::SegmentRecord;
 use crate::error::{Corruption, DiskError};
 use crate::fault::ReadError;
 use crate::index::{FileView, OffsetIndex};
+use crate::open_file::OpenFile;
 use crate::options::{ReadOptions, Slices};
 use crate::segment::{BatchRun, IndexFiles, Segment, read_batches, recover, scan};
 
@@ -86,15 +87,7 @@ impl<E: Env> Partition<E> {
             let (log_start, log_end) = (state.log_start, state.log_end);
             return Err(ReadError::OffsetOutOfRange { log_start, log_end });
         }
-        if offset >= state.flushed_end {
-            return Ok(None);
-        }
-        let after = state.segments.partition_point(|segment| segment.base_offset <= offset);
-        let index = after.saturating_sub(1);
-        let Some(record) = state.segments.get(index).copied() else { return Ok(None) };
-        let next = state.segments.get(index + 1).map(|next| next.base_offset);
-        let end = next.unwrap_or(state.flushed_end);
-        Ok(Some(View { record, is_last: next.is_none(), end }))
+        Ok(view_in(&state, offset))
     }
 
     /// `None` if `from` is no longer in memory: what follows it there would leave a gap.
@@ -115,7 +108,7 @@ impl<E: Env> Partition<E> {
     ) -> Result<Option<Slices>, ReadError> {
         let path = self.log_path(view.record.base_offset);
         let file = self.volume.handles.existing(&path).map_err(|error| failed(&error))?;
-        let source = FileView { file: &*file, size: view.record.size };
+        let source = FileView { file: &**file, size: view.record.size };
         let upper = options.upper.min(view.end);
         let read = |start| {
             let (max, one) = (options.max_bytes, options.min_one_batch);
@@ -133,6 +126,10 @@ impl<E: Env> Partition<E> {
         }
         match run.map(|run| run.map(|run| run.batches)) {
             Ok(Some(run)) => {
+                let end = run.position + run.bytes.len() as u64;
+                file.mark_checked(run.position..end);
+                file.mark_place(run.next_offset, end);
+                read_ahead(&file, run.position, end, view.record.size);
                 let next_offset = if run.bytes.is_empty() { from } else { run.next_offset };
                 let bytes = run.bytes.len();
                 let chunks = if bytes == 0 { smallvec![] } else { smallvec![run.bytes] };
@@ -156,8 +153,8 @@ impl<E: Env> Partition<E> {
         }
         let path = self.log_path(base_offset).with_extension("index");
         let Ok(file) = self.volume.handles.existing(&path) else { return Ok(0) };
-        let Ok(size) = ottla_env::File::len(&*file) else { return Ok(0) };
-        let index = FileView { file: &*file, size };
+        let Ok(size) = ottla_env::File::len(&**file) else { return Ok(0) };
+        let index = FileView { file: &**file, size };
         let entry = OffsetIndex::lookup_in(&index, base_offset, offset);
         let position = entry.map_or(0, |entry| u64::from(entry.position));
         Ok(if position < view.record.size { position } else { 0 })
@@ -222,8 +219,37 @@ impl<E: Env> Partition<E> {
     }
 }
 
+/// The segment that holds `offset`, if one does.
+pub(super) fn view_in(state: &State, offset: i64) -> Option<View> {
+    if offset >= state.flushed_end {
+        return None;
+    }
+    let after = state.segments.partition_point(|segment| segment.base_offset <= offset);
+    let index = after.saturating_sub(1);
+    let record = state.segments.get(index).copied()?;
+    let next = state.segments.get(index + 1).map(|next| next.base_offset);
+    Some(View { record, is_last: next.is_none(), end: next.unwrap_or(state.flushed_end) })
+}
+
 /// Largest index file that is read whole.
 const INDEX_BYTES_MAX: u64 = 64 << 20;
+
+/// Asks the disk for what a reader in order wants next, and lets go of what it leaves behind, so that
+/// a reader of old data takes no memory from those who write. Only for bytes that had to be asked for.
+fn read_ahead<F: ottla_env::File>(file: &OpenFile<F>, position: u64, end: u64, size: u64) {
+    let ahead = end.saturating_add(AHEAD_BYTES).min(size);
+    let before = file.note_ahead(0);
+    if position < before {
+        file.advise(position, end - position, Advice::DontNeed);
+    }
+    if end < size && !file.is_cached(end, ahead - end) {
+        file.advise(end, ahead - end, Advice::WillNeed);
+        file.note_ahead(ahead);
+    }
+}
+
+/// How far the disk is asked ahead of a reader.
+const AHEAD_BYTES: u64 = 4 << 20;
 
 /// Batches whose checksums hold.
 struct Checked {

@@ -154,12 +154,14 @@ impl<E: Env> Partition<E> {
             touched.folders.insert(self.folder());
         }
         if chunk.cut {
+            file.forget_from(chunk.position);
             file.set_len(chunk.position).map_err(DiskError::at("cut", &path))?;
         }
         let slices: Vec<&[u8]> = chunk.slices.iter().map(|slice| &slice[..]).collect();
         let length: usize = slices.iter().map(|slice| slice.len()).sum();
         file.write_all_vectored_at(&slices, chunk.position)
             .map_err(DiskError::at("write", &path))?;
+        file.mark_checked(chunk.position..chunk.position + length as u64);
         // Only paces the page cache; the sync before the checkpoint is what counts.
         let _ = file.start_writeback(chunk.position, length as u64);
         touched.files.insert(path);
@@ -218,6 +220,7 @@ impl<E: Env> Partition<E> {
         let path = self.log_path(record.base_offset);
         if self.state.lock().cut {
             let file = self.volume.handles.created(&path)?;
+            file.forget_from(record.size);
             file.set_len(record.size).map_err(DiskError::at("cut", &path))?;
             touched.files.insert(path.clone());
         }
@@ -225,7 +228,7 @@ impl<E: Env> Partition<E> {
             Some(active) => active,
             None => {
                 let file = self.volume.handles.existing(&path)?;
-                let source = FileView { file: &*file, size: record.size };
+                let source = FileView { file: &**file, size: record.size };
                 let empty = Segment::new(record.base_offset, record.created_ms, 0);
                 let recovered = recover(empty, &source, &config, |_, _, _| {})
                     .map_err(DiskError::at("read", &path))?;

@@ -67,7 +67,7 @@ impl<E: Env> Partition<E> {
         let path = self.log_path(view.record.base_offset);
         let file = self.volume.handles.existing(&path);
         let file = file.map_err(|error| io_error(&error.path, &error.source))?;
-        let source = FileView { file: &*file, size: view.record.size };
+        let source = FileView { file: &**file, size: view.record.size };
         let hint = self.time_hint(view, timestamp, &source)?.max(from);
         let start = self.start_position(view, hint, &source)?;
         let find = |start| find_timestamp(&source, start, timestamp, from, UNPACKED_BYTES_MAX);
@@ -97,8 +97,8 @@ impl<E: Env> Partition<E> {
         }
         let path = self.log_path(base_offset).with_extension("timeindex");
         let Ok(file) = self.volume.handles.existing(&path) else { return Ok(base_offset) };
-        let Ok(size) = ottla_env::File::len(&*file) else { return Ok(base_offset) };
-        let index = FileView { file: &*file, size };
+        let Ok(size) = ottla_env::File::len(&**file) else { return Ok(base_offset) };
+        let index = FileView { file: &**file, size };
         let entry: io::Result<_> = TimeIndex::lookup_in(&index, base_offset, before);
         Ok(entry.map_or(base_offset, |entry| entry.offset))
     }

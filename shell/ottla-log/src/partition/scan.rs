@@ -33,7 +33,7 @@ impl<E: Env> Partition<E> {
             let scanned = match self.volume.handles.existing(&path) {
                 Err(error) => Err(error.to_string()),
                 Ok(file) => {
-                    let source = FileView { file: &*file, size: segment.size };
+                    let source = FileView { file: &**file, size: segment.size };
                     let visit = |_: u64, header: &_, batch: &_| {
                         note(&mut below, &mut cut, offset, header, batch)
                     };

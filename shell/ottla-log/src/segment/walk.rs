@@ -13,12 +13,19 @@ pub struct HeaderWalk<'a, S: ?Sized> {
     window: Vec<u8>,
     /// Where the window's first byte lies in the source.
     window_start: u64,
+    /// Bytes read at once.
+    step: usize,
 }
 
 impl<'a, S: ReadAt + ?Sized> HeaderWalk<'a, S> {
     /// A walk from `position`, where a batch must begin.
     pub fn new(source: &'a S, position: u64) -> HeaderWalk<'a, S> {
-        HeaderWalk { source, position, window: Vec::new(), window_start: 0 }
+        HeaderWalk { source, position, window: Vec::new(), window_start: 0, step: WINDOW }
+    }
+
+    /// A walk that will not go far.
+    pub fn short(source: &'a S, position: u64) -> HeaderWalk<'a, S> {
+        HeaderWalk { step: SHORT_WINDOW, ..HeaderWalk::new(source, position) }
     }
 
     /// The next batch and where it begins; `None` at the end of the source.
@@ -49,7 +56,7 @@ impl<'a, S: ReadAt + ?Sized> HeaderWalk<'a, S> {
         let inside =
             position >= self.window_start && position + BATCH_HEADER_SIZE as u64 <= window_end;
         if !inside {
-            self.window.resize(WINDOW, 0);
+            self.window.resize(self.step, 0);
             let mut filled = 0;
             while filled < BATCH_HEADER_SIZE {
                 match self.source.read_at(&mut self.window[filled..], position + filled as u64)? {
@@ -65,3 +72,4 @@ impl<'a, S: ReadAt + ?Sized> HeaderWalk<'a, S> {
 }
 
 const WINDOW: usize = 8 << 10;
+const SHORT_WINDOW: usize = 512;

@@ -5,9 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use ottla_env::sim::{LossPlan, Sim, SimEnv};
 use ottla_log::{
     AppendError, AppendOptions, DataDir, DataDirOptions, LogConfig, Partition, ReadOptions,
+    Sendable, Slices,
 };
 use ottla_protocol::records::{batches, records};
 use proptest::prelude::*;
@@ -200,13 +202,31 @@ impl World {
         assert_eq!(offsets.last_stable, self.log_end);
     }
 
-    /// Reads from an offset to the end in steps of `max_bytes`: the same as the list.
+    /// Reads from an offset to the end in steps of `max_bytes`: the same as the list, whether the
+    /// bytes are handed over or told where they lie.
     fn read(&self, from: i64, max_bytes: usize) {
+        let read = |at: i64, options: &ReadOptions| self.partition().read_blocking(at, options);
+        self.read_by(from, max_bytes, |at, options| read(at, options).unwrap());
+        self.read_by(from, max_bytes, |at, options| {
+            match self.partition().read_for_sending(at, options).unwrap() {
+                Sendable::Hot(slices) => slices,
+                Sendable::Cold(cold) => cold.run().unwrap(),
+                Sendable::Warm(run) => {
+                    let bytes = run.range.len();
+                    assert!(bytes > 0, "a run has a batch");
+                    let chunks = [Bytes::from(run.range.read().unwrap())].into_iter().collect();
+                    Slices { chunks, bytes, next_offset: run.next_offset }
+                }
+            }
+        });
+    }
+
+    fn read_by(&self, from: i64, max_bytes: usize, read: impl Fn(i64, &ReadOptions) -> Slices) {
         let mut at = from;
         let mut seen = Vec::new();
         while at < self.log_end {
             let options = ReadOptions { max_bytes, min_one_batch: true, upper: self.log_end };
-            let slices = self.partition().read_blocking(at, &options).unwrap();
+            let slices = read(at, &options);
             assert!(slices.next_offset > at);
             let several = slices.chunks.len() > 1;
             assert!(slices.bytes <= max_bytes || !several);

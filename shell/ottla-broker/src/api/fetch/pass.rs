@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use ottla_config::BrokerConfig;
-use ottla_env::Env;
+use ottla_env::{Env, File};
 use ottla_plant::{Plant, planted};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::FetchRequest;
 
-use super::super::fetch_response::{EpochEnd, Fetched};
-use super::{request, told, unknown};
-use crate::log::{Offsets, ReadOptions, ReadOutcome, Slices};
+use super::super::fetch_response::{EpochEnd, Fetched, Found};
+use super::{FileOf, request, told, unknown};
+use crate::log::{FileRun, Offsets, ReadOptions, Sendable, Slices};
 use crate::partition::registry::Partition;
 use crate::partition::session::{Interest, InterestKey, Turn};
 use crate::rooms::Rooms;
@@ -35,9 +35,9 @@ impl Reader {
 }
 
 /// What a pass found.
-pub(super) struct Pass {
+pub(super) struct Pass<F> {
     /// In the order they were read; of an incremental answer only what changed.
-    pub(super) fetched: Vec<Fetched>,
+    pub(super) fetched: Vec<Fetched<F>>,
     pub(super) bytes: usize,
     /// Something that a reader must be told without waiting.
     pub(super) is_urgent: bool,
@@ -46,7 +46,11 @@ pub(super) struct Pass {
 }
 
 /// Reads all partitions of a turn, within the limits.
-pub(super) async fn read<E: Env>(rooms: &Arc<Rooms<E>>, reader: &Reader, turn: &mut Turn) -> Pass {
+pub(super) async fn read<E: Env>(
+    rooms: &Arc<Rooms<E>>,
+    reader: &Reader,
+    turn: &mut Turn,
+) -> Pass<FileOf<E>> {
     let (start, is_incremental) = (turn.start(), turn.is_incremental());
     let interests = turn.interests();
     let count = interests.len();
@@ -72,7 +76,7 @@ pub(super) async fn read<E: Env>(rooms: &Arc<Rooms<E>>, reader: &Reader, turn: &
 }
 
 /// Whether a session's client does not know this yet.
-fn is_news(fetched: &Fetched, interest: &Interest) -> bool {
+fn is_news<F>(fetched: &Fetched<F>, interest: &Interest) -> bool {
     fetched.bytes > 0
         || fetched.error.is_some()
         || fetched.diverging.is_some()
@@ -101,7 +105,7 @@ async fn read_one<E: Env>(
     interest: &Interest,
     left: usize,
     min_one_batch: bool,
-) -> Fetched {
+) -> Fetched<FileOf<E>> {
     let mut fetched = Fetched::empty(key);
     let outcome = match look(rooms, reader, key, interest, &mut fetched) {
         Ok(None) => return fetched,
@@ -109,23 +113,43 @@ async fn read_one<E: Env>(
         Ok(Some(Visible { partition, upper })) => {
             let own = usize::try_from(interest.max_bytes).unwrap_or(0);
             let options = ReadOptions { max_bytes: own.min(left), min_one_batch, upper };
-            let slices = match partition.log.read(interest.fetch_offset, &options) {
-                Ok(ReadOutcome::Hot(slices)) => Ok(slices),
-                Ok(ReadOutcome::Cold(cold)) => match rooms.env.run_blocking(|| cold.run()).await {
-                    Ok(outcome) => outcome.map_err(|error| error.kafka_code()),
+            let run = match partition.log.read_for_sending(interest.fetch_offset, &options) {
+                Ok(Sendable::Hot(slices)) => Ok(Run::of(slices)),
+                Ok(Sendable::Warm(run)) => Ok(Run::in_file(run)),
+                Ok(Sendable::Cold(cold)) => match rooms.env.run_blocking(|| cold.run()).await {
+                    Ok(outcome) => outcome.map(Run::of).map_err(|error| error.kafka_code()),
                     Err(_stopped) => Err(ErrorCode::KafkaStorageError),
                 },
                 Err(error) => Err(error.kafka_code()),
             };
-            slices.map(|slices| (partition, slices))
+            run.map(|run| (partition, run))
         }
     };
     match outcome {
-        Ok((partition, slices)) => {
-            fill(&mut fetched, reader, &partition, interest, slices);
+        Ok((partition, run)) => {
+            fill(&mut fetched, reader, &partition, interest, run);
             fetched
         }
         Err(error) => Fetched { error: Some(error), ..Fetched::empty(key) },
+    }
+}
+
+/// What was read of a partition.
+struct Run<F> {
+    records: Found<F>,
+    bytes: usize,
+    next_offset: i64,
+}
+
+impl<F: File> Run<F> {
+    fn of(slices: Slices) -> Run<F> {
+        let Slices { chunks, bytes, next_offset } = slices;
+        Run { records: Found::Memory(chunks), bytes, next_offset }
+    }
+
+    fn in_file(run: FileRun<F>) -> Run<F> {
+        let bytes = run.range.len();
+        Run { records: Found::File(run.range), bytes, next_offset: run.next_offset }
     }
 }
 
@@ -143,7 +167,7 @@ fn look<E: Env>(
     reader: &Reader,
     key: &InterestKey,
     interest: &Interest,
-    fetched: &mut Fetched,
+    fetched: &mut Fetched<FileOf<E>>,
 ) -> Result<Option<Visible<E>>, ErrorCode> {
     let partition = find(rooms, key)?;
     if reader.is_follower {
@@ -176,24 +200,24 @@ fn look<E: Env>(
     Ok(Some(Visible { partition, upper }))
 }
 
-fn note_offsets(fetched: &mut Fetched, offsets: Offsets) {
+fn note_offsets<F>(fetched: &mut Fetched<F>, offsets: Offsets) {
     fetched.high_watermark = offsets.high_watermark;
     fetched.last_stable_offset = offsets.last_stable;
     fetched.log_start_offset = offsets.log_start;
 }
 
 fn fill<E: Env>(
-    fetched: &mut Fetched,
+    fetched: &mut Fetched<FileOf<E>>,
     reader: &Reader,
     partition: &Partition<E>,
     interest: &Interest,
-    slices: Slices,
+    run: Run<FileOf<E>>,
 ) {
-    if reader.reads_committed && slices.bytes > 0 {
-        let aborted = partition.log.aborted_transactions(interest.fetch_offset, slices.next_offset);
+    if reader.reads_committed && run.bytes > 0 {
+        let aborted = partition.log.aborted_transactions(interest.fetch_offset, run.next_offset);
         let skipped = aborted.iter().map(|one| (one.producer_id, one.first_offset));
         fetched.aborted = Some(skipped.collect());
     }
-    fetched.bytes = slices.bytes;
-    fetched.records = slices.chunks;
+    fetched.bytes = run.bytes;
+    fetched.records = run.records;
 }

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ottla_env::sim::{SimDisk, SimFile};
+use ottla_env::{Disk, File, OpenOptions};
 use ottla_protocol::messages::FetchResponse;
 use ottla_protocol::messages::fetch_response::{
     AbortedTransaction, EpochEndOffset, FetchableTopicResponse, PartitionData,
@@ -8,9 +10,12 @@ use ottla_protocol::messages::fetch_response::{
 use ottla_protocol::{ApiKey, ErrorCode, Str, Uuid};
 use proptest::prelude::*;
 
-use super::{Chunks, EpochEnd, Fetched, encode};
-use crate::api::answer;
+use super::{Chunks, EpochEnd, Found, encode};
+use crate::api::answer::{self, Part};
 use crate::api::context::RequestContext;
+use crate::log::FileRange;
+
+type Fetched = super::Fetched<SimFile>;
 
 fn context(version: i16) -> RequestContext {
     RequestContext {
@@ -24,6 +29,20 @@ fn context(version: i16) -> RequestContext {
     }
 }
 
+/// A file with nothing but this byte in it.
+fn file_of(byte: u8) -> SimFile {
+    let file = SimDisk::new(1).open("/a".as_ref(), &OpenOptions::read_write_create()).unwrap();
+    file.write_all_at(&[byte; 12_100], 0).unwrap();
+    file
+}
+
+fn bytes_of(records: &Found<SimFile>) -> Vec<u8> {
+    match records {
+        Found::Memory(chunks) => chunks.iter().flatten().copied().collect(),
+        Found::File(range) => range.read().unwrap(),
+    }
+}
+
 prop_compose! {
     fn fetched()(
         topic in 0_u8..3,
@@ -33,8 +52,15 @@ prop_compose! {
         diverging in proptest::option::of(any::<(i32, i64)>()),
         aborted in proptest::option::of(proptest::collection::vec(any::<(i64, i64)>(), 0..3)),
         sizes in proptest::collection::vec(0_usize..3000, 0..4),
+        in_file in any::<bool>(),
     ) -> Fetched {
-        let records: Chunks = sizes.iter().map(|size| Bytes::from(vec![topic; *size])).collect();
+        let bytes = sizes.iter().sum();
+        let chunks: Chunks = sizes.iter().map(|size| Bytes::from(vec![topic; *size])).collect();
+        let records = if in_file && bytes > 0 {
+            Found::File(FileRange::of(file_of(topic), 7, bytes))
+        } else {
+            Found::Memory(chunks)
+        };
         Fetched {
             topic: Str::from(format!("topic-{topic}")),
             topic_id: Uuid([topic + 1; 16]),
@@ -45,7 +71,7 @@ prop_compose! {
             log_start_offset: offsets.2,
             diverging: diverging.map(|(epoch, end_offset)| EpochEnd { epoch, end_offset }),
             aborted,
-            bytes: records.iter().map(Bytes::len).sum(),
+            bytes,
             records,
         }
     }
@@ -91,7 +117,7 @@ fn partition(fetched: &Fetched) -> PartitionData {
             .aborted
             .as_ref()
             .map(|aborted| aborted.iter().map(transaction).collect()),
-        records: Some(fetched.records.iter().flatten().copied().collect()),
+        records: Some(bytes_of(&fetched.records).into()),
         ..PartitionData::default()
     }
 }
@@ -113,10 +139,14 @@ proptest! {
         }
         let (error, session_id) = if version >= 7 { (error, session_id) } else { (None, 0) };
         let context = context(version);
-        let written = encode(&context, error, session_id, &fetched).unwrap();
         let expected =
             answer::encode(ApiKey::Fetch, &context, &generated(error, session_id, &fetched)).unwrap();
+        let written = encode(&context, error, session_id, fetched).unwrap();
         prop_assert_eq!(written.length, expected.length);
-        prop_assert_eq!(written.chunks.concat(), expected.chunks.concat());
+        let parts = written.parts.iter().flat_map(|part| match part {
+            Part::Bytes(bytes) => bytes.to_vec(),
+            Part::File(range) => range.read().unwrap(),
+        });
+        prop_assert_eq!(parts.collect::<Vec<u8>>(), expected.chunks.concat());
     }
 }

@@ -18,6 +18,8 @@ use super::tree::{Link, ROOT};
 use crate::buffer::ALIGNMENT;
 use crate::disk::{Advice, Disk, Entry, File, FileKind, LockError, Metadata, OpenOptions};
 
+/// How often bytes are not in memory.
+const EVICTED_PERCENT: u64 = 10;
 /// EBADF: the handle was not opened for that.
 const EBADF: i32 = 9;
 
@@ -358,6 +360,18 @@ impl File for SimFile {
         self.check_direct(buf, position)?;
         let live = self.disk.begin(Op::Read)?;
         Ok(live.state.file(self.inode).map_or(0, |file| file.read(buf, position)))
+    }
+
+    fn try_read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
+        if !self.is_cached(position, buf.len() as u64) {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        self.read_at(buf, position)
+    }
+
+    /// By the seed: now and then a page is gone, whoever read it last.
+    fn is_cached(&self, _position: u64, _len: u64) -> bool {
+        !self.disk.live.lock().random.chance(EVICTED_PERCENT)
     }
 
     fn write_all_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {

@@ -26,6 +26,12 @@ pub(super) async fn a_file_reads_back_what_was_written<E: Env>(env: E, root: Pat
     assert_eq!(file.read_at(&mut bytes, 1 << 40).unwrap(), 0);
     let end = file.read_exact_at(&mut bytes, 0).unwrap_err();
     assert_eq!(end.kind(), ErrorKind::UnexpectedEof);
+    match file.try_read_at(&mut bytes, 0) {
+        Ok(count) => assert_eq!((count, &bytes[..8]), (8, &b"\0\0\0Jello"[..])),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+    }
+    // Either answer is allowed at any time.
+    let _ = file.is_cached(0, 8);
     file.start_writeback(0, 8).unwrap();
     file.advise(0, 0, Advice::WillNeed);
     file.advise(0, 8, Advice::DontNeed);

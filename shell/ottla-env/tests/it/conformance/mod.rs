@@ -82,6 +82,7 @@ promises! {
     net::the_end_of_one_direction_leaves_the_other,
     net::a_dropped_peer_ends_the_stream,
     net::readiness_and_tries_agree,
+    net::files_are_sent,
     net::names_resolve,
     tasks::a_task_reports_its_end,
     tasks::an_aborted_task_reads_as_stopped,

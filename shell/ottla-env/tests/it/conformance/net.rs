@@ -5,8 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ottla_env::{Env, Listener, Stream};
+use ottla_env::{Disk, Env, File, Listener, OpenOptions, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::folder;
 
 fn any_port() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
@@ -154,4 +156,48 @@ pub(super) async fn names_resolve<E: Env>(env: E, _root: PathBuf) {
     let named = env.resolve("localhost", 9092).await.unwrap();
     assert!(named.iter().all(|address| address.ip().is_loopback() && address.port() == 9092));
     assert!(!named.is_empty());
+}
+
+/// Goal: a file's range arrives as it is, beginnings that say "more follows" in front of it, and the
+/// end of the file is told as such.
+pub(super) async fn files_are_sent<E: Env>(env: E, root: PathBuf) {
+    let (near, far) = pair(&env).await;
+    let bytes: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+    let path = folder(&env, root).join("sent");
+    let file = env.disk().open(&path, &OpenOptions::read_write_create()).unwrap();
+    file.write_all_at(&bytes, 0).unwrap();
+    let (from, len) = (1001_usize, 1_000_000_usize);
+    let received = async {
+        let mut far = far;
+        let mut got = Vec::new();
+        far.read_to_end(&mut got).await.unwrap();
+        got
+    };
+    let sent = async {
+        near.writable().await.unwrap();
+        let mut head = 0;
+        while head < 4 {
+            let rest = [IoSlice::new(&b"head"[head..])];
+            head += near.try_write_vectored_more(&rest).unwrap();
+        }
+        let mut done = 0;
+        while done < len {
+            match near.try_send_file(&file, (from + done) as u64, len - done) {
+                Ok(count) => {
+                    assert!((1..=len - done).contains(&count));
+                    done += count;
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                    near.writable().await.unwrap();
+                }
+            }
+        }
+        near.writable().await.unwrap();
+        assert_eq!(near.try_send_file(&file, bytes.len() as u64, 1).unwrap(), 0);
+        drop(near);
+    };
+    let (got, ()) = tokio::join!(received, sent);
+    assert_eq!(&got[..4], b"head");
+    assert!(got[4..] == bytes[from..from + len]);
 }
