@@ -76,6 +76,7 @@ impl<E: Env> Flusher<E> {
                         () = wal.flush_wanted.notified() => {}
                         () = self.volume.env.sleep(TICK) => {}
                     }
+                    self.retention();
                     continue;
                 }
                 Due::Flush => self.flush().await,

@@ -6,4 +6,5 @@ mod basic;
 mod crash;
 mod damage;
 mod model;
+mod retention;
 mod world;
