@@ -119,7 +119,7 @@ def membership(who, group, chance):
         note(who=who, ev="seek")
 
     consumer = Consumer({**NET, "group.id": group, "enable.auto.commit": False, "auto.offset.reset": "earliest",
-                         "session.timeout.ms": 6000, "heartbeat.interval.ms": 500, "fetch.wait.max.ms": 100,
+                         "session.timeout.ms": 1500, "heartbeat.interval.ms": 200, "fetch.wait.max.ms": 100,
                          "partition.assignment.strategy": "range"})
     consumer.subscribe([name for name, _ in TOPICS], on_assign=rebalanced, on_revoke=rebalanced, on_lost=rebalanced)
     leave = time.monotonic() + chance.uniform(5, 40)

@@ -107,6 +107,9 @@ fn torture(options: &Options, binary: &Path, folder: &Path) -> Result<Report, St
     if let Err(silent) = drivers.await_acks(acks, PROGRESS_LIMIT, &mut node) {
         report.wrong(silent);
     }
+    for silent in drivers.await_reads(PROGRESS_LIMIT) {
+        report.wrong(silent);
+    }
     println!("the clients come to their end");
     for late in drivers.stop()? {
         report.wrong(late);

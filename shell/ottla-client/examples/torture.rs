@@ -207,8 +207,8 @@ async fn consume(load: Arc<Load>, who: &'static str) {
             group: Some(load.group.clone()),
             reset: Some(OffsetSpec::Earliest),
             auto_commit: None,
-            session_timeout: Duration::from_secs(6),
-            heartbeat_interval: Duration::from_millis(500),
+            session_timeout: Duration::from_millis(1500),
+            heartbeat_interval: Duration::from_millis(200),
             fetch_max_wait: Duration::from_millis(100),
             ..ConsumerOptions::default()
         };

@@ -42,12 +42,12 @@ struct Driver {
     name: &'static str,
     child: Child,
     history: JoinHandle<()>,
+    tally: Arc<Tally>,
 }
 
 /// The running clients.
 pub(crate) struct Drivers {
     drivers: Vec<Driver>,
-    tally: Arc<Tally>,
 }
 
 /// Makes what the clients need, by package name.
@@ -70,7 +70,6 @@ impl Drivers {
         address: &str,
         folder: &Path,
     ) -> Result<Drivers, String> {
-        let tally = Arc::new(Tally::default());
         let mut drivers = Vec::new();
         for name in NAMES.into_iter().filter(|name| options.clients.iter().any(|c| c == name)) {
             let mut command = command(name);
@@ -88,21 +87,41 @@ impl Drivers {
                 .map_err(|error| format!("{name}: {error}"))?;
             let out = child.stdout.take().ok_or("no output")?;
             let into = file(&folder.join(format!("{name}.jsonl")))?;
+            let tally = Arc::new(Tally::default());
             let counted = Arc::clone(&tally);
             let history = std::thread::spawn(move || record(out, into, &counted));
-            drivers.push(Driver { name, child, history });
+            drivers.push(Driver { name, child, history, tally });
         }
-        Ok(Drivers { drivers, tally })
+        Ok(Drivers { drivers })
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        let now = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let sum = |one: fn(&Tally) -> &AtomicU64| {
+            self.drivers.iter().map(|driver| one(&driver.tally).load(Ordering::Relaxed)).sum()
+        };
         Counts {
-            sends: now(&self.tally.sends),
-            acks: now(&self.tally.acks),
-            fails: now(&self.tally.fails),
-            reads: now(&self.tally.reads),
+            sends: sum(|tally| &tally.sends),
+            acks: sum(|tally| &tally.acks),
+            fails: sum(|tally| &tally.fails),
+            reads: sum(|tally| &tally.reads),
         }
+    }
+
+    /// Waits until every client's group has read more than it has now; says which did not.
+    pub(crate) fn await_reads(&self, limit: Duration) -> Vec<String> {
+        let reads = |driver: &Driver| driver.tally.reads.load(Ordering::Relaxed);
+        let before: Vec<u64> = self.drivers.iter().map(reads).collect();
+        let still = || {
+            let silent = self.drivers.iter().zip(&before).filter(|(d, read)| reads(d) <= **read);
+            silent.map(|(driver, _)| driver.name).collect::<Vec<_>>()
+        };
+        let start = Instant::now();
+        while !still().is_empty() && start.elapsed() < limit {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let tell =
+            |name| format!("the group of {name} read nothing for {limit:?} after the last start");
+        still().into_iter().map(tell).collect()
     }
 
     /// Waits until more than `acks` records are acknowledged.

@@ -61,8 +61,10 @@ impl Node {
         let log = log.map_err(|error| format!("{}: {error}", self.log.display()))?;
         let mut command = Command::new(&self.binary);
         command.args(["server", "--listen", &self.address, "--data"]).arg(&self.data);
-        // Its lives are shorter than the time a new group usually waits for more members.
+        // Its lives are shorter than the time a new group usually waits for more members, and than
+        // the usual sessions: a member that is gone would never be found out.
         command.args(["--set", "group.initial.rebalance.delay.ms=0"]);
+        command.args(["--set", "group.min.session.timeout.ms=1000"]);
         for setting in &self.settings {
             command.args(["--set", setting]);
         }
