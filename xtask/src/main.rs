@@ -31,7 +31,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   fuzz [--execs N] [--target T] [--asan]
                           the fuzz targets, each for a number of executions, within their bounds
   suites [NAME...] [--only WORD] [--short] [--against HOST:PORT] [--binary PATH] [--source DIR] [-o json]
-                          test suites that others wrote, against conformance/suites/NAME.allow";
+                          test suites that others wrote, against conformance/suites/NAME.allow
+  differential [NAME...] [--kafka HOST:PORT] [--record] [--binary PATH] [-o json]
+                          raw requests, each answer compared with Apache Kafka's (`--help` tells all)";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Some("fuzz") => fuzz::run(rest),
         Some("torture") => torture::run(rest),
         Some("suites") => suites::run(rest),
+        Some("differential") => differential(rest),
         _ => Err(USAGE.to_string()),
     };
     match outcome {
@@ -56,4 +59,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A crate of its own, so that other tasks are not kept waiting for what it is built on.
+fn differential(args: &[String]) -> Result<(), String> {
+    let status = std::process::Command::new("cargo")
+        .args(["run", "--quiet", "--locked", "--package", "differential", "--"])
+        .args(args)
+        .current_dir(source::root())
+        .status()
+        .map_err(|error| format!("cargo: {error}"))?;
+    if status.success() { Ok(()) } else { Err("differential: not equal".to_string()) }
 }

@@ -35,7 +35,10 @@ pub trait Json: Sized {
     fn random(random: &mut Random, version: i16) -> Self;
 }
 
-/// The field of an object; one that is not tagged must be there.
+/// An object that holds this name leaves the fields it does not give at their defaults.
+pub const DEFAULTS: &str = "...";
+
+/// The field of an object; one that is not tagged must be there, unless the object says [`DEFAULTS`].
 pub(crate) fn field<'a>(
     object: &'a Value,
     name: &str,
@@ -43,7 +46,9 @@ pub(crate) fn field<'a>(
 ) -> Result<Option<&'a Value>, JsonError> {
     match object.get(name) {
         Some(value) => Ok(Some(value)),
-        None if mandatory => Err(JsonError(format!("{name} is missing"))),
+        None if mandatory && object.get(DEFAULTS).is_none() => {
+            Err(JsonError(format!("{name} is missing")))
+        }
         None => Ok(None),
     }
 }

@@ -98,6 +98,16 @@ impl Rejection {
         };
         Rejection::new(code, error.to_string())
     }
+    /// What cannot be unpacked or read behind a CRC that holds: the producer made it so, and would
+    /// only send the same again if it were told that the batch was damaged on its way.
+    fn of_records(error: &BatchError) -> Rejection {
+        match Rejection::of_batch(error) {
+            Rejection { code: ErrorCode::CorruptMessage, message, .. } => {
+                Rejection::invalid_record(message)
+            }
+            other => other,
+        }
+    }
 }
 
 /// What one batch may unpack to while it is checked, whatever the topic allows: memory is the

@@ -164,8 +164,13 @@ pub(super) fn delete(
             None => ids[id] > 1,
         };
         let outcome = deletable(image, soft, name.as_ref(), *id, duplicate, version);
-        let twice = |topic: &Topic| name.is_none() && names.contains_key(&topic.name);
+        // Named by its name and by its id, a topic is answered under its name, and stays.
+        let twice = |topic: &Topic| match name {
+            Some(_) => ids.contains_key(&topic.id),
+            None => names.contains_key(&topic.name),
+        };
         let outcome = match outcome {
+            Ok(topic) if twice(topic) && name.is_none() => continue,
             Ok(topic) if twice(topic) => Err(Refusal::invalid_request(
                 "The provided topic name maps to an ID that was already supplied.",
             )),

@@ -112,9 +112,14 @@ fn objection<E: Env>(
     if version >= 3 && !named {
         return Some(ErrorCode::InvalidRequest);
     }
+    // Both or neither: a client knows a node as one of a cluster.
+    let named_node = request.node_id != -1;
+    if version >= 5 && request.cluster_id.is_some() != named_node {
+        return Some(ErrorCode::InvalidRequest);
+    }
     let other_cluster =
         request.cluster_id.as_ref().is_some_and(|cluster| **cluster != *rooms.node.cluster_id);
-    let other_node = request.node_id >= 0 && request.node_id != rooms.node.node_id;
+    let other_node = named_node && request.node_id != rooms.node.node_id;
     (version >= 5 && (other_cluster || other_node)).then_some(ErrorCode::RebootstrapRequired)
 }
 

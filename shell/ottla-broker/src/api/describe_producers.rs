@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use ottla_env::Env;
+use ottla_metadata::topic_name;
 use ottla_protocol::messages::describe_producers_response::{
     PartitionResponse, ProducerState, TopicResponse,
 };
@@ -40,7 +41,15 @@ fn describe<E: Env>(rooms: &Rooms<E>, topic: &Str, partition_index: i32) -> Part
         Some(partition) => {
             response.active_producers = partition.log.producers().iter().map(producer).collect();
         }
-        None => response.error_code = ErrorCode::UnknownTopicOrPartition.code(),
+        None => {
+            let code = match topic_name::validate(topic) {
+                Ok(()) => ErrorCode::UnknownTopicOrPartition,
+                Err(_) => ErrorCode::InvalidTopicException,
+            };
+            response.error_code = code.code();
+            let message = format!("There is no partition {partition_index} of topic {topic} here.");
+            response.error_message = Some(Str::from(message));
+        }
     }
     response
 }

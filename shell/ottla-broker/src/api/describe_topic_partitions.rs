@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ottla_env::Env;
 use ottla_metadata::image::{MetadataImage, Topic};
 use ottla_metadata::topic_name;
+use ottla_protocol::messages::describe_topic_partitions_request::{self, TopicRequest};
 use ottla_protocol::messages::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
 };
@@ -33,8 +34,11 @@ fn page(
     image: &MetadataImage,
     request: &DescribeTopicPartitionsRequest,
 ) -> DescribeTopicPartitionsResponse {
+    if request.cursor.as_ref().is_some_and(|cursor| !is_sound(cursor, request)) {
+        return refused(request);
+    }
     let (from, first_index) = match &request.cursor {
-        Some(cursor) => (cursor.topic_name.as_str(), cursor.partition_index.max(0)),
+        Some(cursor) => (cursor.topic_name.as_str(), cursor.partition_index),
         None => ("", 0),
     };
     let mut page = Page {
@@ -67,6 +71,26 @@ fn page(
         next_cursor: page.next,
         ..Default::default()
     }
+}
+
+/// Whether a cursor can have come from a page of this request.
+fn is_sound(
+    cursor: &describe_topic_partitions_request::Cursor,
+    request: &DescribeTopicPartitionsRequest,
+) -> bool {
+    let asked = |topic: &TopicRequest| topic.name == cursor.topic_name;
+    cursor.partition_index >= 0 && (request.topics.is_empty() || request.topics.iter().any(asked))
+}
+
+/// Every topic with the error that the whole request earned.
+fn refused(request: &DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse {
+    let topics = request.topics.iter().map(|topic| DescribeTopicPartitionsResponseTopic {
+        error_code: ErrorCode::InvalidRequest.code(),
+        name: Some(topic.name.clone()),
+        topic_authorized_operations: operations::NOT_ASKED,
+        ..Default::default()
+    });
+    DescribeTopicPartitionsResponse { topics: topics.collect(), ..Default::default() }
 }
 
 struct Page<'a> {
@@ -127,7 +151,7 @@ impl Page<'_> {
             error_code: code.code(),
             name: Some(name.clone()),
             is_internal: topic_name::is_internal(name),
-            topic_authorized_operations: operations::NOT_ASKED,
+            topic_authorized_operations: operations::TOPIC,
             ..Default::default()
         });
         true

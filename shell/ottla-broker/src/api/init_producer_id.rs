@@ -17,7 +17,10 @@ pub(crate) async fn handle<E: Env>(
     _context: &RequestContext,
     request: InitProducerIdRequest,
 ) -> InitProducerIdResponse {
+    // Both or neither: the id and epoch that the producer has had until now (KIP-360).
+    let halves = (request.producer_id == -1) != (request.producer_epoch == -1);
     let outcome = match &request.transactional_id {
+        _ if halves => Err(ErrorCode::InvalidRequest),
         None => rooms.controller.next_producer_id().await,
         Some(id) if id.is_empty() => Err(ErrorCode::InvalidRequest),
         Some(_) => Err(ErrorCode::UnsupportedVersion),

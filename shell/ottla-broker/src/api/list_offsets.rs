@@ -34,8 +34,6 @@ const NONE: i64 = -1;
 /// Where nothing was found.
 const NOWHERE: TimestampedOffset =
     TimestampedOffset { offset: NONE, timestamp: NONE, leader_epoch: -1 };
-/// The reader that is not held to the high watermark: a debugging consumer.
-const DEBUGGING_REPLICA: i32 = -2;
 
 pub(crate) async fn handle<E: Env>(
     rooms: &Arc<Rooms<E>>,
@@ -44,17 +42,21 @@ pub(crate) async fn handle<E: Env>(
 ) -> ListOffsetsResponse {
     let reads_committed = request.isolation_level == 1;
     let is_consumer = request.replica_id == -1;
-    let mut seen = HashSet::new();
+    let doubled = doubled(&request);
     let mut response = ListOffsetsResponse::default();
     for topic in &request.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
+        let mut answers = HashSet::new();
         for asked in &topic.partitions {
-            let outcome = if !seen.insert((topic.name.clone(), asked.partition_index)) {
+            if !answers.insert(asked.partition_index) {
+                continue;
+            }
+            let outcome = if doubled.contains(&(&topic.name, asked.partition_index)) {
                 Err(ErrorCode::InvalidRequest)
             } else if is_unsupported(asked.timestamp, context.version) {
                 Err(ErrorCode::UnsupportedVersion)
             } else {
-                let reader = Reader { is_consumer, reads_committed, replica: request.replica_id };
+                let reader = Reader { is_consumer, reads_committed };
                 find(rooms, &topic.name, asked, &reader).await
             };
             partitions.push(answered(asked.partition_index, outcome, context.version));
@@ -66,11 +68,19 @@ pub(crate) async fn handle<E: Env>(
     response
 }
 
-/// Who asks.
+/// The partitions that are asked for more than once; none of them is answered.
+fn doubled(request: &ListOffsetsRequest) -> HashSet<(&Str, i32)> {
+    let mut seen = HashSet::new();
+    let asked = request.topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(|partition| (&topic.name, partition.partition_index))
+    });
+    asked.filter(|asked| !seen.insert(*asked)).collect()
+}
+
+/// Who asks. Only a consumer is held to the high watermark; a replica or a debugger is not.
 struct Reader {
     is_consumer: bool,
     reads_committed: bool,
-    replica: i32,
 }
 
 fn is_unsupported(timestamp: i64, version: i16) -> bool {
@@ -79,6 +89,8 @@ fn is_unsupported(timestamp: i64, version: i16) -> bool {
         EARLIEST_LOCAL => 8,
         LATEST_TIERED => 9,
         EARLIEST_PENDING_UPLOAD => 11,
+        // No version knows what that should be.
+        ..EARLIEST_PENDING_UPLOAD => i16::MAX,
         _ => 0,
     };
     version < since
@@ -92,22 +104,20 @@ async fn find<E: Env>(
 ) -> Result<TimestampedOffset, ErrorCode> {
     let partition = rooms.partitions.partition(topic, asked.partition_index);
     let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    if reader.replica >= 0 {
-        return Err(ErrorCode::NotLeaderOrFollower);
-    }
     partition.check_leader_epoch(asked.current_leader_epoch)?;
     let offsets = partition.log.offsets();
     let upper = match reader {
         Reader { is_consumer: true, reads_committed: true, .. } => offsets.last_stable,
-        Reader { replica: DEBUGGING_REPLICA, .. } => offsets.log_end,
-        _ => offsets.high_watermark,
+        Reader { is_consumer: true, .. } => offsets.high_watermark,
+        _ => offsets.log_end,
     };
     let leader_epoch = partition.leader_epoch();
     match asked.timestamp {
         LATEST => Ok(TimestampedOffset { offset: upper, timestamp: NONE, leader_epoch }),
         EARLIEST | EARLIEST_LOCAL => {
             let (offset, timestamp) = (offsets.log_start, NONE);
-            let leader_epoch = epoch_of(&partition, offset).unwrap_or(-1);
+            // Of a log without records it is the epoch that the next one will be written in.
+            let leader_epoch = epoch_of(&partition, offset).unwrap_or(leader_epoch);
             Ok(TimestampedOffset { offset, timestamp, leader_epoch })
         }
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Ok(NOWHERE),

@@ -41,8 +41,13 @@ pub(crate) async fn handle<E: Env>(
         && version < BY_ID
         && topics.iter().any(|topic| topic.name.is_none() || !topic.topic_id.is_zero())
     {
-        return refused(rooms, context, topics);
+        return refused(topics);
     }
+    // Once one topic is asked for by its id, those asked for by name are passed over, as by Kafka.
+    let asked = asked.map(|topics| {
+        let by_id = topics.iter().any(|topic| !topic.topic_id.is_zero());
+        topics.into_iter().filter(|topic| !by_id || !topic.topic_id.is_zero()).collect::<Vec<_>>()
+    });
     let mut refusals = Vec::new();
     // Versions before 4 have no say in it.
     if let Some(topics) = &asked
@@ -61,8 +66,9 @@ pub(crate) async fn handle<E: Env>(
         }
     };
     if request.include_topic_authorized_operations {
-        let known = topics.iter_mut().filter(|topic| topic.error_code == 0);
-        known.for_each(|topic| topic.topic_authorized_operations = operations::TOPIC);
+        // Of one that is not there as well: whether it is there is not given away to who may not know.
+        let named = topics.iter_mut().filter(|topic| topic.name.is_some());
+        named.for_each(|topic| topic.topic_authorized_operations = operations::TOPIC);
     }
     let mut response = answer(rooms, context, &image, topics);
     if request.include_cluster_authorized_operations {
@@ -96,19 +102,19 @@ fn answer<E: Env>(
     }
 }
 
-/// Every topic with the error that the whole request earned.
-fn refused<E: Env>(
-    rooms: &Rooms<E>,
-    context: &RequestContext,
-    asked: &[MetadataRequestTopic],
-) -> MetadataResponse {
+/// Every topic with the error that the whole request earned, and nothing of the cluster.
+fn refused(asked: &[MetadataRequestTopic]) -> MetadataResponse {
     let topics = asked.iter().map(|topic| MetadataResponseTopic {
         // Null cannot be written in these versions.
         name: Some(topic.name.clone().unwrap_or_default()),
         ..missing(ErrorCode::InvalidRequest, None, topic.topic_id)
     });
-    let topics = topics.collect();
-    answer(rooms, context, &rooms.controller.image(), topics)
+    MetadataResponse {
+        controller_id: -1,
+        topics: topics.collect(),
+        cluster_authorized_operations: operations::NOT_ASKED,
+        ..Default::default()
+    }
 }
 
 /// Makes the topics that are asked for and not there; answers why some were not made.

@@ -30,7 +30,7 @@ pub(crate) async fn handle<E: Env>(
     // One answer per asked topic, in order; what the coordinator says is put in below.
     let asked = std::mem::take(&mut request.topics);
     let mut topics = Vec::with_capacity(asked.len());
-    for topic in asked {
+    for topic in asked.into_iter().filter(|topic| !topic.partitions.is_empty()) {
         let (answer, known) = sort_out(&image, version, topic);
         topics.push(answer);
         request.topics.extend(known);

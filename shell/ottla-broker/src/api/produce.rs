@@ -108,11 +108,8 @@ pub(crate) fn begin(
 impl Append {
     /// Appends until all partitions are done or the log is busy; the caller commits.
     pub(crate) fn step<E: Env>(&mut self, rooms: &Rooms<E>, context: &RequestContext) -> Step {
-        let terms = Terms {
-            acks: self.acks,
-            has_transactional_id: self.has_transactional_id,
-            now_ms: rooms.env.wall_ms(),
-        };
+        let terms =
+            Terms { has_transactional_id: self.has_transactional_id, now_ms: rooms.env.wall_ms() };
         while self.current.is_some() || self.next_topic() {
             let (response, partitions) = self.current.as_mut().expect("there is a topic");
             let topic = find(rooms, response, context.version);
@@ -159,7 +156,10 @@ impl Append {
     }
 
     fn next_topic(&mut self) -> bool {
-        let Some(topic) = self.topics.next() else { return false };
+        // A topic without partitions is not answered.
+        let Some(topic) = self.topics.find(|topic| !topic.partition_data.is_empty()) else {
+            return false;
+        };
         let response = TopicProduceResponse {
             name: topic.name,
             topic_id: topic.topic_id,
@@ -220,14 +220,9 @@ fn objection(code: ErrorCode, message: String) -> AppendError {
     AppendError::Refused { code, message, record_errors: Vec::new() }
 }
 
-/// acks=all.
-const ALL: i16 = -1;
-/// A node alone is the only replica in sync.
-const REPLICAS: i32 = 1;
-
-/// What a request says of all its batches.
+/// What a request says of all its batches. `min.insync.replicas` has no say while every partition has
+/// one replica: a topic never waits for more replicas than it has (as in Kafka).
 struct Terms {
-    acks: i16,
     has_transactional_id: bool,
     now_ms: i64,
 }
@@ -244,11 +239,7 @@ fn append<E: Env>(
     if topic.is_internal() && context.client_id() != ADMIN_CLIENT {
         return Err(ErrorCode::InvalidTopicException.into());
     }
-    let config = partition.log.config();
-    if terms.acks == ALL && config.min_insync_replicas > REPLICAS {
-        return Err(ErrorCode::NotEnoughReplicas.into());
-    }
-    let limit = config.max_message_bytes;
+    let limit = partition.log.config().max_message_bytes;
     let records = shape::one_batch(records, context.version, limit).map_err(Failure::from)?;
     if shape::is_transactional(&records) {
         return Err(outside_transaction(terms.has_transactional_id).into());

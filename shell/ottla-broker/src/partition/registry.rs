@@ -74,12 +74,15 @@ impl<E: Env> Partition<E> {
     pub(crate) fn check_leader_epoch(&self, believed: i32) -> Result<(), ErrorCode> {
         let current = self.leader_epoch();
         match believed {
-            epoch if epoch < 0 || epoch == current => Ok(()),
+            epoch if epoch == NO_EPOCH || epoch == current => Ok(()),
             epoch if epoch < current => Err(ErrorCode::FencedLeaderEpoch),
             _ => Err(ErrorCode::UnknownLeaderEpoch),
         }
     }
 }
+
+/// What a client believes that knows of no epoch.
+const NO_EPOCH: i32 = -1;
 
 /// The partition's log tells its watchers of progress.
 impl ProgressListener for Watchers {

@@ -161,7 +161,11 @@ async fn api_versions_of_tomorrow<E: Env>(place: Place<E>) {
         ApiVersionsRequest { client_software_name: Str::from_static("a b"), ..api_versions() };
     let refused = client.call(3, &nameless).await;
     assert_eq!(refused.error_code, ErrorCode::InvalidRequest.code());
-    let misled = ApiVersionsRequest { node_id: 999, cluster_id: None, ..api_versions() };
+    let half = ApiVersionsRequest { node_id: 999, cluster_id: None, ..api_versions() };
+    let refused = client.call(5, &half).await;
+    assert_eq!(refused.error_code, ErrorCode::InvalidRequest.code());
+    let elsewhere = Some(Str::from_static("elsewhere"));
+    let misled = ApiVersionsRequest { node_id: 999, cluster_id: elsewhere, ..api_versions() };
     let refused = client.call(5, &misled).await;
     assert_eq!(refused.error_code, ErrorCode::RebootstrapRequired.code());
     let sasl = SaslHandshakeRequest { mechanism: Str::from_static("PLAIN") };

@@ -42,9 +42,10 @@ pub(super) fn rebuild(
         ..BatchOptions::default()
     });
     let unpacked_max = super::records::unpacked_max(rules.config);
-    let iter = records(header, batch, unpacked_max).map_err(|error| Rejection::of_batch(&error))?;
+    let iter =
+        records(header, batch, unpacked_max).map_err(|error| Rejection::of_records(&error))?;
     for record in iter {
-        let record = record.map_err(|error| Rejection::of_batch(&error))?;
+        let record = record.map_err(|error| Rejection::of_records(&error))?;
         let headers: Vec<(&str, Option<&[u8]>)> =
             record.headers.iter().map(|(key, value)| (&**key, value.as_deref())).collect();
         builder.push(record.timestamp, record.key.as_deref(), record.value.as_deref(), &headers);

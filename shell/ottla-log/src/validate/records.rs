@@ -34,7 +34,7 @@ pub(super) fn check(
     rules: &Rules<'_>,
 ) -> Result<i64, Rejection> {
     let mut iter = records(header, batch, unpacked_max(rules.config))
-        .map_err(|error| Rejection::of_batch(&error))?;
+        .map_err(|error| Rejection::of_records(&error))?;
     let mut faults = Faults::default();
     let (mut index, mut max_timestamp) = (0, -1);
     while let Some(record) = iter.next_ref() {

@@ -130,7 +130,14 @@ async fn read_one<E: Env>(
             fill(&mut fetched, reader, &partition, interest, run);
             fetched
         }
-        Err(error) => Fetched { error: Some(error), ..Fetched::empty(key) },
+        Err(error) => {
+            let mut fetched = Fetched { error: Some(error), ..Fetched::empty(key) };
+            // As Kafka: an empty list where there is no such partition, null beside other errors.
+            if matches!(error, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId) {
+                fetched.aborted = Some(Vec::new());
+            }
+            fetched
+        }
     }
 }
 
@@ -173,7 +180,8 @@ fn look<E: Env>(
     if reader.is_follower {
         return Err(ErrorCode::NotLeaderOrFollower);
     }
-    partition.check_leader_epoch(interest.current_leader_epoch)?;
+    // Unlike others, Fetch takes every epoch below zero for none.
+    partition.check_leader_epoch(interest.current_leader_epoch.max(-1))?;
     let offsets = partition.log.offsets();
     note_offsets(fetched, offsets);
     if reader.reads_committed {

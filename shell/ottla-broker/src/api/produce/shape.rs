@@ -46,7 +46,12 @@ pub(super) fn one_batch(
         );
         return Err((ErrorCode::InvalidRecord, text));
     }
-    let header = BatchHeader::parse(&records).map_err(corrupt)?;
+    let header = match BatchHeader::parse(&records) {
+        Ok(header) => header,
+        // The log refuses its counts, and says beside it where it starts.
+        Err(BatchError::InvalidRecord(_)) => return Ok(records.slice(..length)),
+        Err(error) => return Err(corrupt(error)),
+    };
     if version < ZSTD && header.compression().is_ok_and(|codec| codec == Compression::Zstd) {
         let text = format!(
             "Produce requests with version {version} are not allowed to use ZStandard compression"
