@@ -224,10 +224,13 @@ impl Accumulator {
         queue.again.insert(at.unwrap_or(queue.again.len()), batch);
     }
 
-    /// Whether all that precedes a batch has been acknowledged.
-    pub(super) fn is_next(&self, partition: &TopicPartition, batch: &Batch) -> bool {
-        let expected = self.queues.get(partition).map(|queue| queue.expected_sequence);
-        expected == batch.sequence
+    /// Whether something that precedes a batch has not been acknowledged yet. If what follows it has been, it
+    /// can no longer be appended.
+    pub(super) fn is_behind_another(&self, partition: &TopicPartition, batch: &Batch) -> bool {
+        let Some(queue) = self.queues.get(partition) else { return false };
+        let Some(sequence) = batch.sequence else { return false };
+        let ahead = sequence.wrapping_sub(queue.expected_sequence) & i32::MAX;
+        (1..i32::MAX / 2).contains(&ahead)
     }
 
     /// Begins anew under another id: sequences count from 0 again.

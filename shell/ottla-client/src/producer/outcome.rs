@@ -78,7 +78,7 @@ fn answered<E: Env>(
             let error = Error::answer(answer.error_code, doing, message);
             // Out of order only because one before it is still to come again.
             let overtaken = code == ErrorCode::OutOfOrderSequenceNumber
-                && !shared.state.lock().is_next(partition, &batch);
+                && shared.state.lock().is_behind_another(partition, &batch);
             if overtaken || error.is_retriable() {
                 troubled(shared, partition, batch, error);
             } else {

@@ -14,7 +14,8 @@ use crate::producer::{ProducerRecord, Told};
 
 const PRODUCER: (i64, i16) = (7, 0);
 
-/// The log of one partition and the sequences it accepts, as a broker judges them.
+/// The log of one partition and the sequences it accepts, as a broker judges them: any is right for the first batch of
+/// a producer.
 #[derive(Default)]
 struct Broker {
     log: Vec<Bytes>,
@@ -29,7 +30,8 @@ impl Broker {
         if let Some((_, offset)) = self.known.iter().find(|(s, _)| *s == header.base_sequence) {
             return Ok(*offset);
         }
-        if header.base_sequence != self.next_sequence {
+        let is_known = !self.known.is_empty();
+        if is_known && header.base_sequence != self.next_sequence {
             return Err(ErrorCode::OutOfOrderSequenceNumber);
         }
         let offset = self.log.len() as i64;
@@ -104,7 +106,7 @@ impl Sender {
             }
             Err(code) => {
                 let overtaken = code == ErrorCode::OutOfOrderSequenceNumber;
-                assert!(!overtaken || !self.accumulator.is_next(&partition(), &batch));
+                assert!(!overtaken || self.accumulator.is_behind_another(&partition(), &batch));
                 self.accumulator.again(&partition(), batch, self.now);
             }
         }
