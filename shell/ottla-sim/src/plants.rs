@@ -103,6 +103,9 @@ pub fn hunt(hunt: &Hunt) -> bool {
         if hunt.only.as_deref().is_some_and(|only| only != plant.name()) {
             continue;
         }
+        if hunt.short && is_for_the_long_form(*plant) {
+            continue;
+        }
         asked += 1;
         let story = Story::of(*plant);
         let (start, seeds) = range(hunt, *plant);
@@ -140,6 +143,11 @@ pub fn hunt(hunt: &Hunt) -> bool {
     println!("{found} of {asked} planted bugs found");
     wrong.iter().for_each(|text| println!("but {text}"));
     found == asked && asked > 0 && wrong.is_empty()
+}
+
+/// A dash instead of a seed: since groups are written in line, no known seed finds it soon enough for the short form.
+fn is_for_the_long_form(plant: Plant) -> bool {
+    KNOWN.lines().filter_map(|line| line.split_once('\t')).any(|row| row == (plant.name(), "-"))
 }
 
 fn range(hunt: &Hunt, plant: Plant) -> (u64, u64) {

@@ -58,7 +58,7 @@ impl<E: Env> Wal<E> {
             return;
         }
         let quick = self.write_nanos.load(Ordering::Relaxed) <= INLINE_NANOS_MAX;
-        if staged > INLINE_BYTES_MAX || !quick {
+        if staged > INLINE_BYTES_MAX || !quick || planted(Plant::AckBeforeDurable) {
             self.wake.notify_one();
             return;
         }
