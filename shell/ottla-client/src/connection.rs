@@ -24,7 +24,7 @@ mod versions;
 use versions::Versions;
 
 /// An open connection whose peer has told which requests it serves.
-pub(crate) struct Connection<E: Env> {
+pub struct Connection<E: Env> {
     env: E,
     address: Arc<str>,
     client_id: Str,
@@ -52,8 +52,12 @@ const FRAMES_QUEUED_MAX: usize = 64;
 const FRAME_BYTES_MAX: usize = 256 << 20;
 
 impl<E: Env> Connection<E> {
-    /// Connects and learns the peer's versions.
-    pub(crate) async fn open(env: &E, address: &str, options: &ClientOptions) -> Result<Self> {
+    /// Connects and learns the peer's versions. Of the options it heeds the client id, the time limits and
+    /// `topics_by_id`.
+    ///
+    /// # Errors
+    /// If no connection comes about in time, or the peer speaks no common version.
+    pub async fn open(env: &E, address: &str, options: &ClientOptions) -> Result<Self> {
         let connect = |reason: String| Error::Connect { address: address.to_owned(), reason };
         let Some((host, port)) = host_and_port(address) else {
             return Err(Error::Invalid(format!("\"{address}\" is not host:port")));
@@ -95,7 +99,7 @@ impl<E: Env> Connection<E> {
             address,
             client_id: Str::copy_from(&options.client_id),
             request_timeout: options.request_timeout,
-            versions: Versions::unknown(),
+            versions: Versions::unknown(options.topics_by_id),
             correlation: AtomicI32::new(0),
             waiting,
             frames,
@@ -106,23 +110,29 @@ impl<E: Env> Connection<E> {
     }
 
     /// Where it leads.
-    pub(crate) fn address(&self) -> &str {
+    pub fn address(&self) -> &str {
         &self.address
     }
 
     /// Whether it is of no more use.
-    pub(crate) fn is_failed(&self) -> bool {
+    pub fn is_failed(&self) -> bool {
         self.waiting.state.lock().failed.is_some()
     }
 
     /// The version that would be used for a request.
-    pub(crate) fn version_of<R: Request>(&self) -> Result<i16> {
+    ///
+    /// # Errors
+    /// If the peer does not serve the request, or in no version known here.
+    pub fn version_of<R: Request>(&self) -> Result<i16> {
         self.versions.choose::<R>(&self.address)
     }
 
     /// Sends a request in the newest version both sides know and awaits its answer for the usual
     /// time and `patience` more (what the broker was asked to wait).
-    pub(crate) async fn call<R: Request>(
+    ///
+    /// # Errors
+    /// If there is no common version, the connection ends first, or the time passes, which ends it.
+    pub async fn call<R: Request>(
         &self,
         request: &R,
         patience: Duration,

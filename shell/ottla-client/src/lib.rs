@@ -8,7 +8,7 @@ pub mod error;
 pub mod options;
 mod backoff;
 mod topic_partition;
-mod connection;
+pub mod connection;
 pub mod cluster;
 pub mod client;
 pub mod partitioner;
@@ -20,6 +20,7 @@ pub mod admin;
 
 pub use admin::{Admin, NewTopic};
 pub use client::{Client, CoordinatorKind, Lane, Target};
+pub use connection::Connection;
 pub use consumer::{ConsumedRecord, Consumer, ConsumerOptions};
 pub use error::{Error, Result};
 pub use offsets::{Isolation, OffsetSpec};

@@ -8,6 +8,9 @@ pub struct ClientOptions {
     /// "host:port" of some brokers of the cluster; the port may be left out (9092).
     pub bootstrap: Vec<String>,
     pub client_id: String,
+    /// Whoever asks knows topics by id, as nodes of a cluster do: the newest version of every request is used.
+    /// Otherwise those that name topics only by id are not.
+    pub topics_by_id: bool,
     /// For one connection to come about, resolving and negotiating included.
     pub connect_timeout: Duration,
     /// For one answer; the connection is given up when it passes.
@@ -35,6 +38,7 @@ impl Default for ClientOptions {
         ClientOptions {
             bootstrap: vec!["localhost:9092".to_owned()],
             client_id: "ottla".to_owned(),
+            topics_by_id: false,
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             api_timeout: Duration::from_secs(60),

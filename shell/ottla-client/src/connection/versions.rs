@@ -13,12 +13,13 @@ use crate::error::{Error, Result};
 /// What the peer serves: lowest and highest version of each key.
 pub(super) struct Versions {
     served: BTreeMap<i16, (i16, i16)>,
+    topics_by_id: bool,
 }
 
 impl Versions {
     /// Before the peer was asked.
-    pub(super) fn unknown() -> Versions {
-        Versions { served: BTreeMap::new() }
+    pub(super) fn unknown(topics_by_id: bool) -> Versions {
+        Versions { served: BTreeMap::new(), topics_by_id }
     }
 
     /// The newest version both sides know.
@@ -32,7 +33,7 @@ impl Versions {
             .served
             .get(&R::KEY.code())
             .ok_or_else(|| unsupported("it does not list this request".to_owned()))?;
-        let version = highest.min(ceiling(R::KEY).unwrap_or(*R::VERSIONS.end()));
+        let version = highest.min(ceiling(R::KEY, self.topics_by_id).unwrap_or(*R::VERSIONS.end()));
         if version < lowest || version < *R::VERSIONS.start() {
             return Err(unsupported(format!("it serves versions {lowest} to {highest}")));
         }
@@ -40,10 +41,11 @@ impl Versions {
     }
 }
 
-/// The highest version used of requests whose later versions name topics only by id: this client
-/// speaks of topics by name.
-fn ceiling(key: ApiKey) -> Option<i16> {
+/// The highest version used of requests whose later versions name topics only by id, for those who
+/// speak of topics by name.
+fn ceiling(key: ApiKey, topics_by_id: bool) -> Option<i16> {
     match key {
+        _ if topics_by_id && key != ApiKey::InitProducerId => None,
         ApiKey::Produce | ApiKey::Fetch => Some(12),
         ApiKey::OffsetCommit | ApiKey::OffsetFetch => Some(9),
         // Two-phase commit, not yet stable.
@@ -76,6 +78,7 @@ pub(super) async fn ask<E: Env>(connection: &Connection<E>) -> Result<Versions> 
     Error::check(response.error_code, || "learn the broker's versions".to_owned(), None)?;
     let served = response.api_keys.iter();
     Ok(Versions {
+        topics_by_id: connection.versions.topics_by_id,
         served: served.map(|api| (api.api_key, (api.min_version, api.max_version))).collect(),
     })
 }
