@@ -14,7 +14,7 @@ use crate::drivers::coordinator::CoordinatorDriver;
 use crate::log::{self, DataDir, DataDirOptions, OpenError};
 use crate::net::budget::Budget;
 use crate::net::gate::{Gate, Limits};
-use crate::net::listener::{Doorway, accept_loop};
+use crate::net::listener::{Doorway, Sign, accept_loop};
 use crate::net::pool::Pool;
 use crate::node::{ConfigCell, NodeIdentity};
 use crate::partition::registry::Registry;
@@ -98,7 +98,6 @@ impl<E: Env> Broker<E> {
         let gate = Gate::new(connection_limits(&config));
         let budget = Budget::new(request_budget(&config));
         let rooms = Arc::new(furnish(env.clone(), config, data_dir));
-        rooms.controller.start(&bound).await.map_err(StartError::Controller)?;
         let phase = PhaseSender::new(Phase::Serving);
         let doorway = Arc::new(Doorway {
             rooms: Arc::clone(&rooms),
@@ -108,10 +107,16 @@ impl<E: Env> Broker<E> {
             phase: phase.subscribe(),
         });
         let accept = |listener: Bound<E>| {
-            let name = Arc::from(listener.name.as_str());
-            env.spawn("listener", accept_loop(Arc::clone(&doorway), listener.socket, name))
+            let is_controller = listener.is_controller;
+            let sign = Sign { name: Arc::from(listener.name.as_str()), is_controller };
+            env.spawn("listener", accept_loop(Arc::clone(&doorway), listener.socket, sign))
         };
-        let mut tasks: Vec<Task> = listeners.into_iter().map(accept).collect();
+        let (controllers, clients): (Vec<_>, Vec<_>) =
+            listeners.into_iter().partition(|listener| listener.is_controller);
+        // A quorum cannot form unless its members hear each other from the very beginning.
+        let mut tasks: Vec<Task> = controllers.into_iter().map(accept).collect();
+        rooms.controller.start(&bound).await.map_err(StartError::Controller)?;
+        tasks.extend(clients.into_iter().map(accept));
         tasks.push(env.spawn("limits", follow_limits(Arc::clone(&doorway))));
         tasks.extend(rooms.groups.start());
         Ok(Broker { rooms, gate, phase, bound, tasks })
@@ -150,13 +155,18 @@ impl<E: Env> Broker<E> {
 struct Bound<E: Env> {
     name: String,
     address: SocketAddr,
+    is_controller: bool,
     socket: E::Listener,
 }
 
-/// Binds every address that clients use.
+/// Binds every address that clients use, then those that controllers do if this node is one.
 async fn bind<E: Env>(env: &E, config: &BrokerConfig) -> Result<Vec<Bound<E>>, StartError> {
+    let is_controller = config.node.process_roles.iter().any(|role| role == "controller");
+    let (controllers, clients): (Vec<_>, Vec<_>) =
+        config.listeners.iter().partition(|listener| listener.is_controller);
+    let controllers = controllers.into_iter().filter(|_| is_controller);
     let mut listeners = Vec::new();
-    for listener in config.listeners.iter().filter(|listener| !listener.is_controller) {
+    for listener in clients.into_iter().chain(controllers) {
         let failed = |source| StartError::Listen {
             listener: listener.name.clone(),
             address: format!("{}:{}", listener.host, listener.port),
@@ -165,7 +175,8 @@ async fn bind<E: Env>(env: &E, config: &BrokerConfig) -> Result<Vec<Bound<E>>, S
         let address = resolve(env, listener).await.map_err(failed)?;
         let socket = env.listen(address).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
-        listeners.push(Bound { name: listener.name.clone(), address, socket });
+        let (name, is_controller) = (listener.name.clone(), listener.is_controller);
+        listeners.push(Bound { name, address, is_controller, socket });
     }
     Ok(listeners)
 }

@@ -38,6 +38,7 @@ pub fn connection(bytes: &[u8], step: usize) -> usize {
         peer,
         local: peer,
         listener: Arc::from("PLAINTEXT"),
+        is_controller: false,
     };
     let mut intake = Intake::new(Arc::new(Pool::default()), Budget::new(BUDGET));
     let mut rest = bytes;

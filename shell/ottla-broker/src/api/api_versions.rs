@@ -1,4 +1,5 @@
-//! ApiVersions (key 18): v0-5. What the table serves, and the cluster's features.
+//! ApiVersions (key 18): v0-5. What the table serves on the listener the client came through, and the cluster's
+//! features.
 //!
 //! - An unknown version is answered in version 0 with UNSUPPORTED_VERSION and this API's own range,
 //!   so that the client can ask again.
@@ -28,10 +29,10 @@ pub(crate) fn serve<E: Env>(
     context: &mut RequestContext,
     body: Bytes,
 ) -> Result<Answer, RequestError> {
-    let own = table::row::<E>(ApiKey::ApiVersions);
+    let own = table::row::<E>(ApiKey::ApiVersions, context.is_controller);
     if own.is_none_or(|own| !own.versions.contains(&context.version)) {
         context.version = 0;
-        return answer::encode(ApiKey::ApiVersions, context, &refusal::<E>());
+        return answer::encode(ApiKey::ApiVersions, context, &refusal(own));
     }
     let request: ApiVersionsRequest = decode_request(body, context.version)?;
     let response = response(rooms, context, &request);
@@ -39,8 +40,7 @@ pub(crate) fn serve<E: Env>(
 }
 
 /// The answer to a version that is not served.
-fn refusal<E: Env>() -> ApiVersionsResponse {
-    let own = table::row::<E>(ApiKey::ApiVersions);
+fn refusal<E: Env>(own: Option<&table::Row<E>>) -> ApiVersionsResponse {
     ApiVersionsResponse {
         error_code: ErrorCode::UnsupportedVersion.code(),
         api_keys: own.map(advertised).into_iter().collect(),
@@ -62,7 +62,9 @@ fn response<E: Env>(
             version: request.client_software_version.detach(),
         });
     }
-    let mut api_keys: Vec<ApiVersion> = table::rows::<E>().iter().map(advertised).collect();
+    let served = table::rows::<E>().iter();
+    let served = served.filter(|row| row.served_on.includes(context.is_controller));
+    let mut api_keys: Vec<ApiVersion> = served.map(advertised).collect();
     api_keys.sort_by_key(|api| api.api_key);
     let image = rooms.controller.image();
     let is_listed = |feature: &&Supported| context.version >= 4 || feature.min > 0;

@@ -18,6 +18,8 @@ pub(crate) struct RequestContext {
     /// The address the client reached this node at: what it is told where nothing is advertised.
     pub(crate) local: SocketAddr,
     pub(crate) listener: Arc<str>,
+    /// That listener is one of the controllers'.
+    pub(crate) is_controller: bool,
 }
 
 /// What a client says it is.

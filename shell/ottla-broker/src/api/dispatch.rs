@@ -25,7 +25,7 @@ pub(crate) fn request<E: Env>(
     let code = decoder.i16("RequestHeader.RequestApiKey")?;
     let version = decoder.i16("RequestHeader.RequestApiVersion")?;
     let key = ApiKey::from_i16(code).ok_or(RequestError::UnknownApi(code))?;
-    let row = table::row::<E>(key).ok_or(RequestError::UnknownApi(code))?;
+    let row = table::row::<E>(key, context.is_controller).ok_or(RequestError::UnknownApi(code))?;
     let is_supported = row.versions.contains(&version);
     // ApiVersions is answered in any version, or clients could not learn what is served.
     if !is_supported && key != ApiKey::ApiVersions {

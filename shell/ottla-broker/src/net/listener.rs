@@ -35,12 +35,21 @@ pub(crate) struct Doorway<E: Env> {
     pub(crate) phase: PhaseWatch,
 }
 
+/// Which listener it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Sign {
+    pub(crate) name: Arc<str>,
+    /// Named in `controller.listener.names`.
+    pub(crate) is_controller: bool,
+}
+
 /// Accepts until the node drains.
 pub(crate) async fn accept_loop<E: Env>(
     doorway: Arc<Doorway<E>>,
     listener: E::Listener,
-    name: Arc<str>,
+    sign: Sign,
 ) {
+    let name = &sign.name;
     let mut phase = doorway.phase.clone();
     let mut back_off = BACK_OFF_MIN;
     loop {
@@ -56,7 +65,7 @@ pub(crate) async fn accept_loop<E: Env>(
                     tracing::info!(%peer, listener = %name, "too many connections from this address");
                     continue;
                 };
-                admit(&doorway, stream, peer, &name, pass);
+                admit(&doorway, stream, peer, &sign, pass);
             }
             Err(error) => {
                 tracing::warn!(%error, listener = %name, "cannot accept a connection");
@@ -85,7 +94,7 @@ fn admit<E: Env>(
     doorway: &Arc<Doorway<E>>,
     stream: E::Stream,
     peer: SocketAddr,
-    name: &Arc<str>,
+    sign: &Sign,
     pass: Pass,
 ) {
     let Ok(local) = stream.local_addr() else { return };
@@ -96,7 +105,8 @@ fn admit<E: Env>(
         client_software: None,
         peer,
         local,
-        listener: Arc::clone(name),
+        listener: Arc::clone(&sign.name),
+        is_controller: sign.is_controller,
     };
     let socket = Socket::new(stream, Arc::clone(&doorway.pool), Arc::clone(&doorway.budget));
     let rooms = Arc::clone(&doorway.rooms);

@@ -26,6 +26,7 @@ fn context(version: i16) -> RequestContext {
         peer: ([127, 0, 0, 1], 1).into(),
         local: ([127, 0, 0, 1], 2).into(),
         listener: Arc::from("PLAINTEXT"),
+        is_controller: false,
     }
 }
 
