@@ -132,11 +132,7 @@ impl<E: Env> Connection<E> {
     ///
     /// # Errors
     /// If there is no common version, the connection ends first, or the time passes, which ends it.
-    pub async fn call<R: Request>(
-        &self,
-        request: &R,
-        patience: Duration,
-    ) -> Result<R::Response> {
+    pub async fn call<R: Request>(&self, request: &R, patience: Duration) -> Result<R::Response> {
         self.call_in_turn(request, patience, None).await
     }
 

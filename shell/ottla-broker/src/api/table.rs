@@ -88,12 +88,7 @@ struct Table<E>(PhantomData<E>);
 impl<E: Env> Table<E> {
     // The two hot ones first: the look-up walks the list.
     const ROWS: &'static [Row<E>] = &[
-        Row {
-            key: ApiKey::Produce,
-            versions: 0..=13,
-            served_on: On::Brokers,
-            call: Call::Produce,
-        },
+        Row { key: ApiKey::Produce, versions: 0..=13, served_on: On::Brokers, call: Call::Produce },
         Row { key: ApiKey::Fetch, versions: 4..=18, served_on: On::Brokers, call: Call::Fetch },
         Row {
             key: ApiKey::ApiVersions,
