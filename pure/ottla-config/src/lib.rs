@@ -22,6 +22,9 @@ mod edit_distance;
 mod setting;
 mod value;
 
+mod address;
+mod replication;
+
 mod reader;
 
 #[macro_use]
@@ -42,6 +45,7 @@ pub mod alter;
 pub mod explain;
 pub mod reference;
 
+pub use address::{HostPort, Voter};
 pub use check::Check;
 pub use definition::{
     ConfigSource, ConfigType, Effect, Importance, KeyDef, Scope, Synonym, UpdateMode,
@@ -54,13 +58,15 @@ pub use keys::log::LogConfig;
 pub use keys::node::NodeConfig;
 pub use keys::ottla::OttlaConfig;
 pub use keys::quorum::QuorumConfig;
+pub use keys::replication::ReplicationConfig;
 pub use keys::security::SecurityConfig;
 pub use keys::topic::TopicDefaults;
 pub use keys::topic_level::TopicConfig;
 pub use layers::Layers;
 pub use listener::{Advertised, Listener, SecurityProtocol};
+pub use replication::{ReplicaSelector, ThrottledReplicas};
 pub use setting::{Origin, Setting};
-pub use snapshot::{BrokerConfig, ConfigError, Remark, remarks};
+pub use snapshot::{BrokerConfig, ConfigError, Remark, data_dir, remarks};
 pub use value::{
     ClassName, CleanupPolicy, CompressionType, ConfigValue, FlushMode, Password, TimestampType,
 };

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::address::is_wildcard;
+
 /// How a connection is secured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecurityProtocol {
@@ -73,7 +75,6 @@ pub(crate) struct ListenerTexts<'a> {
     /// Whether somebody wrote the map; if not, controller listeners are plain.
     pub(crate) protocol_map_set: bool,
     pub(crate) controller_names: &'a [String],
-    pub(crate) inter_broker_name: Option<&'a str>,
 }
 
 /// A key and what is wrong with its value.
@@ -105,11 +106,6 @@ pub(crate) fn listeners(texts: &ListenerTexts<'_>) -> Result<Vec<Listener>, Vec<
         Some(listener(end_point, protocol?, &told, texts))
     });
     let listeners: Vec<Listener> = listeners.collect();
-    if let Some(name) = texts.inter_broker_name
-        && !bound.iter().any(|end_point| end_point.name == name)
-    {
-        faults.push(("inter.broker.listener.name", format!("{name} is not one of the listeners")));
-    }
     if faults.is_empty() { Ok(listeners) } else { Err(faults) }
 }
 
@@ -120,12 +116,17 @@ fn listener(
     texts: &ListenerTexts<'_>,
 ) -> Listener {
     let said = told.iter().find(|end_point| end_point.name == bound.name);
+    let is_controller = texts.controller_names.contains(&bound.name);
+    // Users advertise what clients use, and leave the controller's listener out.
+    let is_own = texts.advertised.is_none() || is_controller || said.is_some();
     let advertised = match said {
-        Some(said) => Advertised::At { host: said.host.clone(), port: said.port },
-        None if texts.advertised.is_none() && !is_wildcard(&bound.host) && bound.port != 0 => {
+        Some(said) if !said.host.is_empty() => {
+            Advertised::At { host: said.host.clone(), port: said.port }
+        }
+        _ if is_own && !is_wildcard(&bound.host) && bound.port != 0 => {
             Advertised::At { host: bound.host.clone(), port: bound.port }
         }
-        None => Advertised::Auto,
+        _ => Advertised::Auto,
     };
     Listener {
         name: bound.name.clone(),
@@ -133,7 +134,7 @@ fn listener(
         port: bound.port,
         protocol,
         advertised,
-        is_controller: texts.controller_names.contains(&bound.name),
+        is_controller,
     }
 }
 
@@ -238,11 +239,12 @@ fn refuse_bad_advertised(bound: &[EndPoint], told: &[EndPoint], faults: &mut Vec
         if told[..at].iter().any(|other| other.name == end_point.name) {
             faults.push((ADVERTISED, format!("{} is advertised twice", end_point.name)));
         }
-        if is_wildcard(&end_point.host) {
-            let fault =
-                "advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use \
-                         a routable IP address."
-                    .to_owned();
+        // Without a host it is this node's own, as it is without the whole entry.
+        if is_wildcard(&end_point.host) && !end_point.host.is_empty() {
+            let fault = format!(
+                "advertised.listeners cannot use the nonroutable meta-address of {end_point}. Use \
+                 a routable IP address or a name that clients and other nodes can resolve."
+            );
             faults.push((ADVERTISED, fault));
         }
         if !bound.iter().any(|listener| listener.name == end_point.name) {
@@ -250,8 +252,4 @@ fn refuse_bad_advertised(bound: &[EndPoint], told: &[EndPoint], faults: &mut Vec
             faults.push((ADVERTISED, fault));
         }
     }
-}
-
-fn is_wildcard(host: &str) -> bool {
-    matches!(host, "" | "0.0.0.0" | "::" | "0:0:0:0:0:0:0:0")
 }

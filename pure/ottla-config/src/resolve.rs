@@ -56,9 +56,10 @@ pub fn broker_keys(layers: &Layers) -> Vec<Resolved> {
     let known = keys::keys(Scope::Broker).iter().filter(|def| !def.internal).map(|def| def.name);
     let mut names: Vec<&str> = known.collect();
     let fixed = layers.fixed_settings().map(|setting| setting.key.as_str());
+    names.extend(fixed.filter(|name| keys::find(Scope::Broker, name).is_none()));
+    // A throttle is shown while it is set, and only then.
     let dynamic = layers.dynamic_broker().keys().chain(layers.dynamic_default().keys());
-    let others = fixed.chain(dynamic.map(String::as_str));
-    names.extend(others.filter(|name| keys::find(Scope::Broker, name).is_none()));
+    names.extend(dynamic.map(String::as_str));
     names.sort_unstable();
     names.dedup();
     names.into_iter().map(|name| broker_key(layers, name)).collect()

@@ -5,6 +5,7 @@ mod rules;
 
 use std::fmt;
 
+use crate::address::{HostPort, is_wildcard};
 use crate::definition::{ConfigSource, Effect, Scope};
 use crate::invalid::Invalid;
 use crate::keys::group::GroupCoordinatorConfig;
@@ -14,12 +15,14 @@ use crate::keys::log::LogConfig;
 use crate::keys::node::NodeConfig;
 use crate::keys::ottla::OttlaConfig;
 use crate::keys::quorum::QuorumConfig;
+use crate::keys::replication::ReplicationConfig;
 use crate::keys::security::SecurityConfig;
 use crate::keys::topic::TopicDefaults;
 use crate::keys::topic_level::TopicConfig;
 use crate::keys::{self, removed};
 use crate::layers::Layers;
-use crate::listener::{self, Listener, ListenerTexts};
+use crate::list;
+use crate::listener::{self, Advertised, Listener, ListenerTexts};
 use crate::reader::Reader;
 use crate::resolve::{self, Overrides};
 use crate::setting::{Origin, Setting};
@@ -39,6 +42,7 @@ pub struct BrokerConfig {
     pub topic: TopicDefaults,
     pub group: GroupCoordinatorConfig,
     pub quorum: QuorumConfig,
+    pub replication: ReplicationConfig,
     pub security: SecurityConfig,
     pub ottla: OttlaConfig,
     /// What a topic without settings of its own has.
@@ -127,9 +131,86 @@ impl BrokerConfig {
         if live_brokers <= 1 && !set { 0 } else { self.group.initial_rebalance_delay_ms }
     }
 
-    /// The replicas an internal topic gets: what is configured, but no more than there are brokers.
+    /// The replicas an internal topic gets: what is configured, but on a node that is configured to
+    /// be alone no more than there are brokers. In a cluster a topic waits for enough brokers: made
+    /// by the first one that starts, it would be lost with it.
     pub fn clamp_replicas(&self, configured: i16, live_brokers: usize) -> i16 {
-        configured.min(i16::try_from(live_brokers).unwrap_or(i16::MAX)).max(1)
+        let there = i16::try_from(live_brokers).unwrap_or(i16::MAX);
+        if self.has_peers() { configured } else { configured.min(there).max(1) }
+    }
+
+    /// Whether this node stores records and serves clients.
+    pub fn is_broker(&self) -> bool {
+        self.node.process_roles.iter().any(|role| role == "broker")
+    }
+
+    /// Whether this node may lead the metadata quorum.
+    pub fn is_controller(&self) -> bool {
+        self.node.process_roles.iter().any(|role| role == "controller")
+    }
+
+    /// Whether the configuration speaks of other nodes: of voters, or of servers to find them by.
+    pub fn has_peers(&self) -> bool {
+        let other_voter = self.quorum.voters.iter().any(|voter| voter.id != self.node_id);
+        other_voter || self.quorum.bootstrap_servers.iter().any(|server| !self.is_own(server))
+    }
+
+    /// Whether an empty node begins a quorum of its own, which others may join: a controller that no
+    /// list of voters speaks of, and that is the first of the bootstrap servers where there are any.
+    pub fn founds_quorum(&self) -> bool {
+        let is_first = self.quorum.bootstrap_servers.first().is_none_or(|first| self.is_own(first));
+        self.is_controller() && self.quorum.voters.is_empty() && is_first
+    }
+
+    /// Whether an address is that of a controller listener of this node.
+    pub fn is_own(&self, address: &HostPort) -> bool {
+        let is_local = matches!(address.host.as_str(), "localhost" | "127.0.0.1" | "::1");
+        self.controller_listeners().any(|listener| {
+            let is_advertised = match &listener.advertised {
+                Advertised::At { host, port } => *host == address.host && *port == address.port,
+                Advertised::Auto => false,
+            };
+            let is_here = is_wildcard(&listener.host) || listener.host == "localhost";
+            let is_bound = listener.host == address.host || (is_local && is_here);
+            is_advertised || (listener.port == address.port && is_bound)
+        })
+    }
+
+    /// The listeners of the quorum, that of `controller.listener.names`' first word first.
+    pub fn controller_listeners(&self) -> impl Iterator<Item = &Listener> {
+        let names = self.listener.controller_listener_names.iter();
+        names.filter_map(|name| {
+            self.listeners.iter().find(|listener| listener.name.eq_ignore_ascii_case(name))
+        })
+    }
+
+    /// Whether a listener is served before the node is ready.
+    pub fn starts_early(&self, listener: &Listener) -> bool {
+        match &self.listener.early_start_listeners {
+            Some(names) => names.iter().any(|name| name.eq_ignore_ascii_case(&listener.name)),
+            None => listener.is_controller,
+        }
+    }
+
+    /// A listener on every interface tells others nothing by its own address. The voters' list does:
+    /// other nodes reach this one's first controller listener there, and its host for the rest.
+    fn advertise_as_voter(&mut self) {
+        let Some(own) = self.quorum.voters.iter().find(|voter| voter.id == self.node_id) else {
+            return;
+        };
+        let first = self.controller_listeners().next().map(|listener| listener.name.clone());
+        let has_peers = self.has_peers();
+        for listener in &mut self.listeners {
+            if listener.advertised != Advertised::Auto || listener.port == 0 {
+                continue;
+            }
+            if Some(&listener.name) == first.as_ref() {
+                listener.advertised = Advertised::At { host: own.host.clone(), port: own.port };
+            } else if has_peers {
+                let port = listener.port;
+                listener.advertised = Advertised::At { host: own.host.clone(), port };
+            }
+        }
     }
 
     /// Where a broker key's value came from.
@@ -165,7 +246,7 @@ fn read_groups(layers: Layers) -> Result<BrokerConfig, Vec<ConfigError>> {
         Some((
             BrokerConfig {
                 node_id: node_id(&layers, &node),
-                data_dir: data_dir(&layers, &log),
+                data_dir: data_dir(&layers),
                 listeners: Vec::new(),
                 node,
                 listener: listener?,
@@ -173,6 +254,7 @@ fn read_groups(layers: Layers) -> Result<BrokerConfig, Vec<ConfigError>> {
                 topic: TopicDefaults::read(&mut reader)?,
                 group: GroupCoordinatorConfig::read(&mut reader)?,
                 quorum: QuorumConfig::read(&mut reader)?,
+                replication: ReplicationConfig::read(&mut reader)?,
                 security: SecurityConfig::read(&mut reader)?,
                 ottla: OttlaConfig::read(&mut reader)?,
                 topic_defaults: TopicConfig::read(&mut topic_reader)?,
@@ -184,7 +266,11 @@ fn read_groups(layers: Layers) -> Result<BrokerConfig, Vec<ConfigError>> {
     })();
     let invalid = [reader.errors, topic_reader.errors, group_reader.errors].concat();
     match groups {
-        Some((config, Ok(listeners))) => Ok(BrokerConfig { listeners, ..config }),
+        Some((config, Ok(listeners))) => {
+            let mut config = BrokerConfig { listeners, ..config };
+            config.advertise_as_voter();
+            Ok(config)
+        }
         Some((_, Err(errors))) => Err(errors),
         None => Err(invalid.iter().map(|invalid| located(&layers, invalid)).collect()),
     }
@@ -204,10 +290,12 @@ fn node_id(layers: &Layers, node: &NodeConfig) -> i32 {
     if only_broker_id { node.broker_id } else { node.node_id }
 }
 
-fn data_dir(layers: &Layers, log: &LogConfig) -> String {
+/// Where a node with these settings keeps its data; empty where they name no folder.
+pub fn data_dir(layers: &Layers) -> String {
     let only_log_dir = !layers.is_set("log.dirs") && layers.is_set("log.dir");
-    let dirs = if only_log_dir { &log.dir } else { &log.dirs };
-    dirs.first().cloned().unwrap_or_default()
+    let key = if only_log_dir { "log.dir" } else { "log.dirs" };
+    let text = resolve::broker_text(layers, key).unwrap_or_default();
+    list::elements(&text).first().copied().unwrap_or_default().to_owned()
 }
 
 fn read_listeners(
@@ -218,13 +306,14 @@ fn read_listeners(
     let is_auto = advertised.is_empty() || matches!(advertised, [word] if word == "auto");
     let protocol_map: Vec<String> = ConfigValue::from_text(&config.listener_security_protocol_map)
         .expect("every text is a list");
+    let names = config.controller_listener_names.iter();
+    let controller_names: Vec<String> = names.map(|name| name.to_ascii_uppercase()).collect();
     let texts = ListenerTexts {
         listeners: &config.listeners,
         advertised: (!is_auto).then_some(advertised),
         protocol_map: &protocol_map,
         protocol_map_set: layers.is_set("listener.security.protocol.map"),
-        controller_names: &config.controller_listener_names,
-        inter_broker_name: config.inter_broker_listener_name.as_deref(),
+        controller_names: &controller_names,
     };
     listener::listeners(&texts).map_err(|faults| {
         let error = |(key, message): (&'static str, String)| ConfigError {

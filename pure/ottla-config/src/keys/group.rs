@@ -2,7 +2,7 @@
 
 use crate::check::{Check, at_least};
 use crate::keys::reason::{
-    GROUP_COMMIT, INLINE, MEMORY, NO_CONSUMER_GROUPS, NO_PEERS, OWN_THREADS, UNCOMPRESSED,
+    GROUP_COMMIT, INLINE, MEMORY, NO_CONSUMER_GROUPS, OWN_THREADS, UNCOMPRESSED,
 };
 
 keys! {
@@ -60,7 +60,11 @@ keys! {
         /// Partitions of the offsets topic.
         offsets_topic_num_partitions: i32 = "50", at_least(1), "offsets.topic.num.partitions",
             ReadOnly, High;
-        /// Replicas of the offsets topic; Ottla clamps it to the live brokers.
+        /// How long an answer may wait until enough replicas have what it rests on.
+        offsets_commit_timeout_ms: i32 = "5000", at_least(1), "offsets.commit.timeout.ms",
+            ReadOnly, High;
+        /// Replicas of the offsets topic. A node that is configured to be alone takes no more than
+        /// there are brokers; in a cluster the topic is made once there are enough.
         offsets_topic_replication_factor: i16 = "3", at_least(1),
             "offsets.topic.replication.factor", ReadOnly, High;
         /// Segment size of the offsets topic.
@@ -102,8 +106,6 @@ keys! {
             ReadOnly, Medium => NO_CONSUMER_GROUPS;
         /// Threads that run the coordinator.
         Int "group.coordinator.threads" = "4", at_least(1), ReadOnly, High => OWN_THREADS;
-        /// How long an offset commit may wait for the replicas.
-        Int "offsets.commit.timeout.ms" = "5000", at_least(1), ReadOnly, High => NO_PEERS;
         /// Bytes read at a time when committed offsets are loaded.
         Int "offsets.load.buffer.size" = "5242880", at_least(1), ReadOnly, High => MEMORY;
         /// Codec of the offsets topic, by number.

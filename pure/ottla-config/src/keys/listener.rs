@@ -2,7 +2,7 @@
 
 use crate::check::{Check, at_least};
 use crate::keys::reason::{
-    CLIENT_LIMIT, MEMORY, NO_AUTHORIZER, NO_PEERS, NO_QUOTAS, NO_SECURITY, OPERATING_SYSTEM,
+    CLIENT_LIMIT, MEMORY, NO_QUOTAS, NO_SECURITY, OPERATING_SYSTEM, PEER_LIMITS,
 };
 
 keys! {
@@ -29,6 +29,10 @@ keys! {
         /// The listeners that belong to the controller; clients are never told about them.
         controller_listener_names: Vec<String> = "", Check::Any, "controller.listener.names",
             ReadOnly, High;
+        /// Listeners that are served before the node is ready; those of the controller where this
+        /// is not set.
+        early_start_listeners: Option<Vec<String>> = null, Check::Any, "early.start.listeners",
+            ReadOnly, High;
         /// A connection that is idle for so long is closed.
         connections_max_idle_ms: i64 = "600000", Check::Any, "connections.max.idle.ms",
             ReadOnly, Medium;
@@ -52,8 +56,6 @@ keys! {
     shared {
     }
     accepted {
-        /// Listeners that answer before the authorizer is ready.
-        List "early.start.listeners" = null, Check::Any, ReadOnly, High => NO_AUTHORIZER;
         /// Most new connections in a second.
         Int "max.connection.creation.rate" = "2147483647", at_least(0),
             ClusterWide, Medium => NO_QUOTAS;
@@ -65,7 +67,7 @@ keys! {
         /// Most bytes of requests waiting to be served.
         Long "queued.max.request.bytes" = "-1", Check::Any, ReadOnly, Medium => MEMORY;
         /// How long a request between nodes may take.
-        Int "request.timeout.ms" = "30000", Check::Any, ReadOnly, High => NO_PEERS;
+        Int "request.timeout.ms" = "30000", Check::Any, ReadOnly, High => PEER_LIMITS;
         /// Length of the queue of connections not yet accepted.
         Int "socket.listen.backlog.size" = "50", at_least(1), ReadOnly, Medium => OPERATING_SYSTEM;
         /// Size of a socket's receive buffer; -1 leaves it to the operating system.
@@ -75,10 +77,10 @@ keys! {
         Int "socket.send.buffer.bytes" = "102400", Check::Any, ReadOnly, High => OPERATING_SYSTEM;
         /// Longest wait for a connection to another node, after back-off.
         Long "socket.connection.setup.timeout.max.ms" = "30000", Check::Any,
-            ReadOnly, Medium => NO_PEERS;
+            ReadOnly, Medium => PEER_LIMITS;
         /// Wait for a connection to another node.
         Long "socket.connection.setup.timeout.ms" = "10000", Check::Any,
-            ReadOnly, Medium => NO_PEERS;
+            ReadOnly, Medium => PEER_LIMITS;
         /// Most partitions answered in one DescribeTopicPartitions.
         Int "max.request.partition.size.limit" = "2000", at_least(1),
             ReadOnly, Medium => CLIENT_LIMIT;

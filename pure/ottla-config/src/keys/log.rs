@@ -1,9 +1,7 @@
 //! Keys of where the log lives and how it grows, ages and is cleaned.
 
 use crate::check::{Check, at_least};
-use crate::keys::reason::{
-    CHECKPOINT, DUE_TIMES, NO_COMPACTION, NO_PEERS, NO_TIERS, ONE_DIR, RECOVERY,
-};
+use crate::keys::reason::{CHECKPOINT, DUE_TIMES, NO_COMPACTION, NO_TIERS, ONE_DIR, RECOVERY};
 use crate::keys::synonym::{FLUSH_INTERVAL, RETENTION, ROLL, ROLL_JITTER};
 
 keys! {
@@ -116,7 +114,7 @@ keys! {
         Long "log.initial.task.delay.ms" = "30000", at_least(0),
             ReadOnly, Low internal => DUE_TIMES;
         /// How long a broker with a failed folder waits for the controller to hear of it.
-        Long "log.dir.failure.timeout.ms" = "30000", at_least(1), ReadOnly, Low => NO_PEERS;
+        Long "log.dir.failure.timeout.ms" = "30000", at_least(1), ReadOnly, Low => ONE_DIR;
         /// Size of a partition's local log once its segments are in remote storage.
         Long "log.local.retention.bytes" = "-2", at_least(-2), ClusterWide, Medium => NO_TIERS;
         /// Age of a partition's local segments once they are in remote storage.

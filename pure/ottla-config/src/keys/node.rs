@@ -1,9 +1,7 @@
 //! Keys of what a node is: its number, roles and rack.
 
 use crate::check::{Check, at_least};
-use crate::keys::reason::{
-    ALWAYS, FAST_START, NO_JVM, NO_PEERS, NO_TELEMETRY, OWN_METRICS, OWN_THREADS, STABLE,
-};
+use crate::keys::reason::{FAST_START, NO_JVM, NO_TELEMETRY, OWN_METRICS, OWN_THREADS, STABLE};
 
 keys! {
     /// What a node is: its number, roles and rack.
@@ -25,17 +23,18 @@ keys! {
         /// How long the controller waits for a heartbeat before it fences a broker.
         broker_session_timeout_ms: i32 = "9000", Check::Any, "broker.session.timeout.ms",
             ReadOnly, Medium;
+        /// How long a starting broker tries to register with the controller.
+        initial_broker_registration_timeout_ms: i32 = "60000", Check::Any,
+            "initial.broker.registration.timeout.ms", ReadOnly, Medium;
+        /// Whether leadership is handed over before a broker stops.
+        controlled_shutdown_enable: bool = "true", Check::Any, "controlled.shutdown.enable",
+            ReadOnly, Medium;
         /// Threads that serve requests. Ottla takes the number of processors unless it is set.
         num_io_threads: i32 = "8", at_least(1), "num.io.threads", ClusterWide, High;
     }
     shared {
     }
     accepted {
-        /// How long a starting broker tries to register with the controller.
-        Int "initial.broker.registration.timeout.ms" = "60000", Check::Any,
-            ReadOnly, Medium => NO_PEERS;
-        /// Whether leadership is handed over before a broker stops.
-        Boolean "controlled.shutdown.enable" = "true", Check::Any, ReadOnly, Medium => ALWAYS;
         /// How long a start may take.
         Long "server.max.startup.time.ms" = "9223372036854775807", at_least(0),
             ReadOnly, Medium internal => FAST_START;

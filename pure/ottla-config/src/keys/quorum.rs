@@ -1,44 +1,70 @@
 //! Keys of the metadata quorum and its log.
 
+use crate::address::{HostPort, Voter};
 use crate::check::{Check, at_least};
-use crate::keys::reason::{METADATA_LOG, NO_PEERS, OWN_METRICS};
+use crate::keys::reason::{METADATA_LOG, OWN_METRICS, PEER_LIMITS};
 
 keys! {
     /// The metadata quorum and its log.
     QuorumConfig in Broker;
     fields {
-        /// The voters of the metadata quorum, as id@host:port.
-        voters: Vec<String> = "", Check::NonEmptyList, "controller.quorum.voters", ReadOnly, High;
+        /// The voters of the metadata quorum, as id@host:port, the same on every node.
+        voters: Vec<Voter> = "", Check::NonEmptyList, "controller.quorum.voters", ReadOnly, High;
+        /// Addresses of controllers, as host:port, by which a node finds the metadata quorum.
+        bootstrap_servers: Vec<HostPort> = "", Check::NonEmptyList,
+            "controller.quorum.bootstrap.servers", ReadOnly, High;
+        /// How long the leader collects writes.
+        append_linger_ms: i32 = "25", at_least(0), "controller.quorum.append.linger.ms",
+            ReadOnly, Medium;
+        /// Whether a controller that is no voter becomes one by itself.
+        auto_join_enable: bool = "false", Check::Any, "controller.quorum.auto.join.enable",
+            ReadOnly, Low;
+        /// Longest pause before a new election.
+        election_backoff_max_ms: i32 = "1000", at_least(0),
+            "controller.quorum.election.backoff.max.ms", ReadOnly, High;
+        /// Wait for the votes of an election.
+        election_timeout_ms: i32 = "1000", at_least(0), "controller.quorum.election.timeout.ms",
+            ReadOnly, High;
+        /// Most bytes of the metadata log in one fetch.
+        fetch_max_bytes: i32 = "1048576", at_least(1), "controller.quorum.fetch.max.bytes",
+            ReadOnly, Low;
+        /// Most bytes of a snapshot in one fetch.
+        fetch_snapshot_max_bytes: i32 = "1048576", at_least(1),
+            "controller.quorum.fetch.snapshot.max.bytes", ReadOnly, Low;
+        /// How long a follower goes without the leader before it asks for votes.
+        fetch_timeout_ms: i32 = "2000", at_least(0), "controller.quorum.fetch.timeout.ms",
+            ReadOnly, High;
+        /// Time limit of a request between voters.
+        request_timeout_ms: i32 = "2000", at_least(0), "controller.quorum.request.timeout.ms",
+            ReadOnly, Medium;
+        /// Pause before a request between voters is tried again.
+        retry_backoff_ms: i32 = "20", at_least(0), "controller.quorum.retry.backoff.ms",
+            ReadOnly, Low;
+        /// Bytes of metadata records after which a snapshot is made.
+        metadata_log_max_record_bytes_between_snapshots: i64 = "20971520", at_least(1),
+            "metadata.log.max.record.bytes.between.snapshots", ReadOnly, High;
+        /// Longest time between two snapshots.
+        metadata_log_max_snapshot_interval_ms: i64 = "3600000", at_least(0),
+            "metadata.log.max.snapshot.interval.ms", ReadOnly, High;
+        /// Segment size of the metadata log.
+        metadata_log_segment_bytes: i32 = "1073741824", at_least(8_388_608),
+            "metadata.log.segment.bytes", ReadOnly, High;
+        /// Segment age of the metadata log.
+        metadata_log_segment_ms: i64 = "604800000", Check::Any, "metadata.log.segment.ms",
+            ReadOnly, High;
+        /// How often an idle controller writes a no-op record; 0 is never.
+        metadata_max_idle_interval_ms: i32 = "500", at_least(0), "metadata.max.idle.interval.ms",
+            ReadOnly, Low;
+        /// Size of the metadata log and its snapshots above which the oldest are deleted.
+        metadata_max_retention_bytes: i64 = "104857600", Check::Any,
+            "metadata.max.retention.bytes", ReadOnly, High;
+        /// Age above which what a snapshot covers of the metadata log is deleted.
+        metadata_max_retention_ms: i64 = "604800000", Check::Any, "metadata.max.retention.ms",
+            ReadOnly, High;
     }
     shared {
     }
     accepted {
-        /// Addresses by which a node finds the metadata quorum.
-        List "controller.quorum.bootstrap.servers" = "", Check::NonEmptyList,
-            ReadOnly, High => NO_PEERS;
-        /// How long the leader collects writes.
-        Int "controller.quorum.append.linger.ms" = "25", at_least(0), ReadOnly, Medium => NO_PEERS;
-        /// Whether a controller joins the voters by itself.
-        Boolean "controller.quorum.auto.join.enable" = "false", Check::Any,
-            ReadOnly, Low => NO_PEERS;
-        /// Longest pause before a new election.
-        Int "controller.quorum.election.backoff.max.ms" = "1000", at_least(0),
-            ReadOnly, High => NO_PEERS;
-        /// Wait for the votes of an election.
-        Int "controller.quorum.election.timeout.ms" = "1000", at_least(0),
-            ReadOnly, High => NO_PEERS;
-        /// Most bytes of the metadata log in one fetch.
-        Int "controller.quorum.fetch.max.bytes" = "1048576", at_least(1), ReadOnly, Low => NO_PEERS;
-        /// Most bytes of a snapshot in one fetch.
-        Int "controller.quorum.fetch.snapshot.max.bytes" = "1048576", at_least(1),
-            ReadOnly, Low => NO_PEERS;
-        /// How long a follower goes without the leader before it asks for votes.
-        Int "controller.quorum.fetch.timeout.ms" = "2000", at_least(0), ReadOnly, High => NO_PEERS;
-        /// Time limit of a request between voters.
-        Int "controller.quorum.request.timeout.ms" = "2000", at_least(0),
-            ReadOnly, Medium => NO_PEERS;
-        /// Pause before a request between voters is tried again.
-        Int "controller.quorum.retry.backoff.ms" = "20", at_least(0), ReadOnly, Low => NO_PEERS;
         /// A controller event slower than this is logged.
         Long "controller.performance.always.log.threshold.ms" = "2000", at_least(0),
             ReadOnly, Medium internal => OWN_METRICS;
@@ -46,25 +72,7 @@ keys! {
         Long "controller.performance.sample.period.ms" = "60000", at_least(100),
             ReadOnly, Medium internal => OWN_METRICS;
         /// Time limit of a request to the controller.
-        Int "controller.socket.timeout.ms" = "30000", Check::Any, ReadOnly, Medium => NO_PEERS;
-        /// Bytes of metadata records after which a snapshot is made.
-        Long "metadata.log.max.record.bytes.between.snapshots" = "20971520", at_least(1),
-            ReadOnly, High => METADATA_LOG;
-        /// Longest time between two snapshots.
-        Long "metadata.log.max.snapshot.interval.ms" = "3600000", at_least(0),
-            ReadOnly, High => METADATA_LOG;
-        /// Segment size of the metadata log.
-        Int "metadata.log.segment.bytes" = "1073741824", at_least(8_388_608),
-            ReadOnly, High => METADATA_LOG;
-        /// Segment age of the metadata log.
-        Long "metadata.log.segment.ms" = "604800000", Check::Any, ReadOnly, High => METADATA_LOG;
-        /// How often an idle controller writes a no-op record.
-        Int "metadata.max.idle.interval.ms" = "500", at_least(0), ReadOnly, Low => NO_PEERS;
-        /// Size of old metadata that is kept.
-        Long "metadata.max.retention.bytes" = "104857600", Check::Any,
-            ReadOnly, High => METADATA_LOG;
-        /// Age of old metadata that is kept.
-        Long "metadata.max.retention.ms" = "604800000", Check::Any, ReadOnly, High => METADATA_LOG;
+        Int "controller.socket.timeout.ms" = "30000", Check::Any, ReadOnly, Medium => PEER_LIMITS;
         /// How long a deleted metadata file stays on the disk.
         Long "internal.metadata.delete.delay.millis" = "60000", Check::Any,
             ReadOnly, Low internal => METADATA_LOG;

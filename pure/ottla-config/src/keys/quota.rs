@@ -1,7 +1,7 @@
 //! Keys of quotas.
 
 use crate::check::{Check, at_least};
-use crate::keys::reason::{NO_JVM, NO_PEERS, NO_QUOTAS, ONE_DIR};
+use crate::keys::reason::{NO_JVM, NO_QUOTAS, ONE_DIR, OWN_THROTTLE};
 
 keys! {
     /// Quotas.
@@ -28,8 +28,9 @@ keys! {
         /// Length of a sample of a client quota.
         Int "quota.window.size.seconds" = "1", at_least(1), ReadOnly, Low => NO_QUOTAS;
         /// Samples of the replication quota.
-        Int "replication.quota.window.num" = "11", at_least(1), ReadOnly, Low => NO_PEERS;
+        Int "replication.quota.window.num" = "11", at_least(1), ReadOnly, Low => OWN_THROTTLE;
         /// Length of a sample of the replication quota.
-        Int "replication.quota.window.size.seconds" = "1", at_least(1), ReadOnly, Low => NO_PEERS;
+        Int "replication.quota.window.size.seconds" = "1", at_least(1),
+            ReadOnly, Low => OWN_THROTTLE;
     }
 }

@@ -1,6 +1,5 @@
 //! Why a key changes nothing in this version, in words a user can act on.
 
-pub(crate) const ALWAYS: &str = "Ottla always does this";
 pub(crate) const CHECKPOINT: &str =
     "one checkpoint and the write-ahead log hold this, always up to date";
 pub(crate) const CLIENT_LIMIT: &str = "the limit of the request alone decides";
@@ -10,13 +9,11 @@ pub(crate) const GROUP_COMMIT: &str = "writes are grouped by the log itself";
 pub(crate) const INLINE: &str = "assignments are computed where they are needed";
 pub(crate) const MEMORY: &str = "one memory budget bounds the whole node: ottla.memory.budget";
 pub(crate) const METADATA_LOG: &str = "the metadata log is kept as every other log is";
-pub(crate) const NO_AUTHORIZER: &str = "there is no authorizer to wait for in this version";
 pub(crate) const NO_COMPACTION: &str =
     "compaction is not served by this version: a compacted topic keeps every record";
 pub(crate) const NO_CONSUMER_GROUPS: &str =
     "only the classic group protocol is served by this version";
 pub(crate) const NO_JVM: &str = "Ottla has no JVM and loads no Java classes";
-pub(crate) const NO_PEERS: &str = "this version runs one node, which has no peer to talk to";
 pub(crate) const NO_PURGATORY: &str = "Ottla has no purgatory to purge";
 pub(crate) const NO_QUOTAS: &str = "quotas are not enforced by this version";
 pub(crate) const NO_SECURITY: &str = "TLS, SASL and ACLs are not served by this version";
@@ -29,6 +26,8 @@ pub(crate) const ONE_DIR: &str = "Ottla keeps everything in one data directory";
 pub(crate) const OPERATING_SYSTEM: &str = "Ottla leaves this to the operating system";
 pub(crate) const OWN_METRICS: &str = "Ottla measures in its own way";
 pub(crate) const OWN_THREADS: &str = "Ottla sizes its threads by the processors it has";
+pub(crate) const OWN_THROTTLE: &str = "Ottla's throttle is a bucket that fills evenly";
+pub(crate) const PEER_LIMITS: &str = "connections between nodes have limits of their own";
 pub(crate) const RECOVERY: &str = "recovery is bounded by the write-ahead log and needs no threads";
 pub(crate) const STABLE: &str = "unstable versions are never served";
 pub(crate) const UNCOMPRESSED: &str = "committed offsets are small and are stored as they are";

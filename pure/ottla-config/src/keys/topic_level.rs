@@ -2,7 +2,8 @@
 
 use crate::check::{Check, at_least, between};
 use crate::definition::Synonym;
-use crate::keys::reason::{NO_PEERS, NO_SHARE, NO_TIERS};
+use crate::keys::reason::{NO_SHARE, NO_TIERS};
+use crate::replication::ThrottledReplicas;
 use crate::value::{CleanupPolicy, CompressionType, TimestampType};
 
 keys! {
@@ -101,6 +102,16 @@ keys! {
         /// Age a segment may reach before a new one is rolled.
         segment_ms: i64 = "604800000", at_least(1), "segment.ms", ClusterWide, Medium,
             from &[Synonym { name: "log.roll.ms", factor: 1 }, Synonym { name: "log.roll.hours", factor: 3_600_000 }];
+        /// Replicas whose fetching is throttled, as partition:broker, or * for all.
+        follower_replication_throttled_replicas: ThrottledReplicas = "", Check::ThrottledReplicas,
+            "follower.replication.throttled.replicas", ClusterWide, Medium;
+        /// Replicas that are served under a throttle, as partition:broker, or * for all.
+        leader_replication_throttled_replicas: ThrottledReplicas = "", Check::ThrottledReplicas,
+            "leader.replication.throttled.replicas", ClusterWide, Medium;
+        /// Whether a replica that lags may become leader when no other is left.
+        unclean_leader_election_enable: bool = "false", Check::Any,
+            "unclean.leader.election.enable", ClusterWide, Medium,
+            from &[Synonym { name: "unclean.leader.election.enable", factor: 1 }];
     }
     shared {
     }
@@ -108,12 +119,6 @@ keys! {
         /// Whether share groups may use this topic for records they gave up.
         Boolean "errors.deadletterqueue.group.enable" = "false", Check::Any,
             ClusterWide, Medium => NO_SHARE;
-        /// Replicas whose fetching is throttled, as partition:broker, or * for all.
-        List "follower.replication.throttled.replicas" = "", Check::ThrottledReplicas,
-            ClusterWide, Medium => NO_PEERS;
-        /// Replicas that are served under a throttle, as partition:broker, or * for all.
-        List "leader.replication.throttled.replicas" = "", Check::ThrottledReplicas,
-            ClusterWide, Medium => NO_PEERS;
         /// Size of a partition's local log once its segments are in remote storage.
         Long "local.retention.bytes" = "-2", at_least(-2), ClusterWide, Medium,
             from &[Synonym { name: "log.local.retention.bytes", factor: 1 }] => NO_TIERS;
@@ -133,8 +138,5 @@ keys! {
             ClusterWide, Medium => NO_TIERS;
         /// Whether segments move to remote storage.
         Boolean "remote.storage.enable" = "false", Check::Any, ClusterWide, Medium => NO_TIERS;
-        /// Whether a replica that lags may become leader when no other is left.
-        Boolean "unclean.leader.election.enable" = "false", Check::Any, ClusterWide, Medium,
-            from &[Synonym { name: "unclean.leader.election.enable", factor: 1 }] => NO_PEERS;
     }
 }

@@ -1,19 +1,26 @@
 //! Rules between keys: what no key can say alone. Checks a whole snapshot, changes nothing.
 
+mod quorum;
+
 use super::{BrokerConfig, ConfigError};
 use crate::listener::SecurityProtocol;
+
+/// A key that may not be above another, both with their values.
+type Limits = ((&'static str, i64), (&'static str, i64));
 
 impl BrokerConfig {
     /// Everything that is wrong between the keys.
     pub(super) fn rules(&self) -> Vec<ConfigError> {
         let mut errors = Vec::new();
         self.ordered_limits(&mut errors);
-        self.roles_and_quorum(&mut errors);
+        self.names_and_folders(&mut errors);
+        self.quorum_rules(&mut errors);
         self.what_is_served(&mut errors);
         self.inter_broker(&mut errors);
         errors
     }
 
+    /// Notes what is wrong, with the place where the key was set.
     fn refuse(&self, key: &str, message: impl Into<String>, errors: &mut Vec<ConfigError>) {
         let origin = self.layers.fixed(key).map(|setting| setting.origin.clone());
         let message = format!("{key}: {}", message.into());
@@ -22,52 +29,9 @@ impl BrokerConfig {
 
     /// Pairs of keys of which the first may not be above the second.
     fn ordered_limits(&self, errors: &mut Vec<ConfigError>) {
-        let group = &self.group;
-        let pairs = [
-            (
-                "group.min.session.timeout.ms",
-                group.min_session_timeout_ms,
-                "group.max.session.timeout.ms",
-                group.max_session_timeout_ms,
-            ),
-            (
-                "group.consumer.min.session.timeout.ms",
-                group.consumer_min_session_timeout_ms,
-                "group.consumer.session.timeout.ms",
-                group.consumer_session_timeout_ms,
-            ),
-            (
-                "group.consumer.session.timeout.ms",
-                group.consumer_session_timeout_ms,
-                "group.consumer.max.session.timeout.ms",
-                group.consumer_max_session_timeout_ms,
-            ),
-            (
-                "group.consumer.min.heartbeat.interval.ms",
-                group.consumer_min_heartbeat_interval_ms,
-                "group.consumer.heartbeat.interval.ms",
-                group.consumer_heartbeat_interval_ms,
-            ),
-            (
-                "group.consumer.heartbeat.interval.ms",
-                group.consumer_heartbeat_interval_ms,
-                "group.consumer.max.heartbeat.interval.ms",
-                group.consumer_max_heartbeat_interval_ms,
-            ),
-            (
-                "group.consumer.heartbeat.interval.ms",
-                group.consumer_heartbeat_interval_ms,
-                "group.consumer.session.timeout.ms",
-                group.consumer_session_timeout_ms,
-            ),
-            (
-                "broker.heartbeat.interval.ms",
-                self.node.broker_heartbeat_interval_ms,
-                "broker.session.timeout.ms",
-                self.node.broker_session_timeout_ms,
-            ),
-        ];
-        for (low_key, low, high_key, high) in pairs {
+        for ((low_key, low), (high_key, high)) in
+            self.group_limits().into_iter().chain(self.node_limits())
+        {
             if low > high {
                 self.refuse(
                     low_key,
@@ -78,33 +42,64 @@ impl BrokerConfig {
         }
     }
 
-    fn roles_and_quorum(&self, errors: &mut Vec<ConfigError>) {
-        let has = |role: &str| self.node.process_roles.iter().any(|own| own == role);
-        if !has("broker") || !has("controller") {
-            let said = self.node.process_roles.join(",");
-            let message = format!(
-                "this version runs broker and controller in one node, not \"{said}\"; \
-                 set process.roles=broker,controller or remove it"
-            );
-            self.refuse("process.roles", message, errors);
-        }
-        let voters = &self.quorum.voters;
-        if voters.len() > 1 {
-            let message = format!(
-                "{} voters are named, but this version runs one node and joins no cluster; \
-                 name this node alone or remove the key",
-                voters.len()
-            );
-            self.refuse("controller.quorum.voters", message, errors);
-        } else if let [voter] = voters.as_slice()
-            && voter.split_once('@').and_then(|(id, _)| id.parse().ok()) != Some(self.node_id)
-        {
-            let message = format!(
-                "{voter} is not this node, whose node.id is {}; expected {}@host:port",
-                self.node_id, self.node_id
-            );
-            self.refuse("controller.quorum.voters", message, errors);
-        }
+    fn group_limits(&self) -> [Limits; 6] {
+        let group = &self.group;
+        let session =
+            ("group.consumer.session.timeout.ms", group.consumer_session_timeout_ms.into());
+        let heartbeat =
+            ("group.consumer.heartbeat.interval.ms", group.consumer_heartbeat_interval_ms.into());
+        [
+            (
+                ("group.min.session.timeout.ms", group.min_session_timeout_ms.into()),
+                ("group.max.session.timeout.ms", group.max_session_timeout_ms.into()),
+            ),
+            (
+                (
+                    "group.consumer.min.session.timeout.ms",
+                    group.consumer_min_session_timeout_ms.into(),
+                ),
+                session,
+            ),
+            (
+                session,
+                (
+                    "group.consumer.max.session.timeout.ms",
+                    group.consumer_max_session_timeout_ms.into(),
+                ),
+            ),
+            (
+                (
+                    "group.consumer.min.heartbeat.interval.ms",
+                    group.consumer_min_heartbeat_interval_ms.into(),
+                ),
+                heartbeat,
+            ),
+            (
+                heartbeat,
+                (
+                    "group.consumer.max.heartbeat.interval.ms",
+                    group.consumer_max_heartbeat_interval_ms.into(),
+                ),
+            ),
+            (heartbeat, session),
+        ]
+    }
+
+    fn node_limits(&self) -> [Limits; 3] {
+        let (node, replication) = (&self.node, &self.replication);
+        // A follower whose fetch waits longer than it may lag would leave the ISR for ever.
+        let wait = ("replica.fetch.wait.max.ms", replication.replica_fetch_wait_max_ms.into());
+        [
+            (
+                ("broker.heartbeat.interval.ms", node.broker_heartbeat_interval_ms.into()),
+                ("broker.session.timeout.ms", node.broker_session_timeout_ms.into()),
+            ),
+            (wait, ("replica.lag.time.max.ms", replication.replica_lag_time_max_ms)),
+            (wait, ("replica.socket.timeout.ms", replication.replica_socket_timeout_ms.into())),
+        ]
+    }
+
+    fn names_and_folders(&self, errors: &mut Vec<ConfigError>) {
         if self.layers.is_set("node.id")
             && self.node.broker_id >= 0
             && self.node.broker_id != self.node.node_id
@@ -156,12 +151,15 @@ impl BrokerConfig {
                            security.inter.broker.protocol should be set.";
             self.refuse("inter.broker.listener.name", message, errors);
         }
-        if !self.listeners.iter().any(|listener| !listener.is_controller) {
-            self.refuse(
-                "listeners",
-                "every listener belongs to the controller, none to clients",
-                errors,
-            );
+        // A node that is only a controller may name the brokers' listener without having it.
+        let named = self.listener.inter_broker_listener_name.as_deref();
+        if let Some(name) = named.filter(|_| self.is_broker()) {
+            let why = match self.inter_broker_listener() {
+                Some(listener) if listener.is_controller => "belongs to the controller",
+                Some(_) => return,
+                None => "is not one of the listeners",
+            };
+            self.refuse("inter.broker.listener.name", format!("{name} {why}"), errors);
         }
     }
 }

@@ -19,8 +19,14 @@ const OWN_DEFAULTS: &[(&str, &str)] = &[
     ("controller.listener.names", "one node needs no controller listener"),
 ];
 
-/// Keys Kafka's own table does not have.
-const OWN_KEYS: &[&str] = &["allow.everyone.if.no.acl.found", "super.users"];
+/// Keys Kafka's own table does not have: those of its authorizer, and those that it takes only while
+/// a broker runs.
+const OWN_KEYS: &[&str] = &[
+    "allow.everyone.if.no.acl.found",
+    "follower.replication.throttled.rate",
+    "leader.replication.throttled.rate",
+    "super.users",
+];
 
 fn rows(text: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
     text.lines()

@@ -4,6 +4,7 @@
 
 mod alter;
 mod answers;
+mod cluster;
 mod compose;
 mod facts;
 mod layers;
