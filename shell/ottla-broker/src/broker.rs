@@ -17,6 +17,7 @@ use crate::net::gate::{Gate, Limits};
 use crate::net::listener::{Doorway, Sign, accept_loop};
 use crate::net::pool::Pool;
 use crate::node::{ConfigCell, NodeIdentity};
+use crate::partition::office::Office;
 use crate::partition::registry::Registry;
 use crate::partition::session::Sessions;
 use crate::phase::{Phase, PhaseSender};
@@ -193,7 +194,6 @@ async fn resolve<E: Env>(env: &E, listener: &Listener) -> std::io::Result<Socket
 }
 
 fn furnish<E: Env>(env: E, config: BrokerConfig, data_dir: DataDir<E>) -> Rooms<E> {
-    let partitions = Registry::new(data_dir.clone());
     let slots = config.listener.max_incremental_fetch_session_cache_slots;
     let sessions = Sessions::new(usize::try_from(slots).unwrap_or(0));
     let node = NodeIdentity {
@@ -202,6 +202,8 @@ fn furnish<E: Env>(env: E, config: BrokerConfig, data_dir: DataDir<E>) -> Rooms<
         directory_id: data_dir.directory_id(),
     };
     let config = ConfigCell::new(config);
+    let office = Office::new(env.clone(), node.node_id, config.clone());
+    let partitions = Registry::new(data_dir.clone(), office);
     let controller = ControllerDriver::new(
         env.clone(),
         data_dir.clone(),

@@ -4,6 +4,7 @@ pub(crate) use ottla_log::producers::ProducerState;
 pub(crate) use ottla_log::validate::RecordError;
 pub(crate) use ottla_log::{
     AppendError, AppendOptions, Appended, DataDir, DataDirOptions, Failed, FileRange, FileRun,
-    FlushMode, LogConfig, LogError, Offsets, OpenError, Partition, ProgressListener, ReadError,
-    ReadOptions, ReadOutcome, Sendable, Slices, TimestampedOffset, TopicPartition,
+    FlushMode, LogConfig, LogError, Offsets, OpenError, Origin, Partition, Progress,
+    ProgressListener, ReadError, ReadOptions, ReadOutcome, Sendable, Slices, TimestampedOffset,
+    TopicPartition,
 };

@@ -37,5 +37,7 @@ pub use options::{
     AppendOptions, Appended, DataDirOptions, DeletedRecords, FlushMode, Offsets, ReadOptions,
     Slices, TimestampedOffset, TopicPartition,
 };
-pub use partition::{ColdRead, FileRun, Partition, ProgressListener, ReadOutcome, Sendable};
+pub use partition::{
+    ColdRead, FileRun, Partition, Progress, ProgressListener, ReadOutcome, Sendable,
+};
 pub use validate::Origin;

@@ -115,6 +115,8 @@ pub struct Offsets {
     pub last_stable: i64,
     /// The first offset no consumer may see.
     pub high_watermark: i64,
+    /// Everything below is on stable storage; up to `log_end` it is under way.
+    pub durable_end: i64,
     /// The offset of the next record.
     pub log_end: i64,
 }

@@ -9,6 +9,7 @@ mod append;
 mod cold;
 mod flush;
 mod lookup;
+mod part;
 mod replay;
 mod scan;
 mod state;
@@ -35,11 +36,21 @@ pub use cold::ColdRead;
 pub(crate) use flush::{FlushError, Touched, remove_folder};
 pub use warm::{FileRun, Sendable};
 
+/// What of a partition moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    HighWatermark,
+    /// More is there for followers: of a replicated partition.
+    LogEnd,
+}
+
 /// Told when a partition moves on. Called without any lock of the partition, from an appending
 /// worker or the log's writer: it must not block.
 pub trait ProgressListener: Send + Sync {
-    /// The high watermark moved; of a replicated partition, the log end too.
-    fn on_progress(&self, partition: &TopicPartition, offsets: Offsets);
+    fn on_progress(&self, partition: &TopicPartition, offsets: Offsets, what: Progress);
+
+    /// More of a replicated partition is on stable storage here. `raise` moves its high watermark.
+    fn on_durable(&self, offsets: Offsets, raise: &dyn Fn(i64));
 }
 
 /// What a read found.
@@ -135,13 +146,8 @@ impl<E: Env> Partition<E> {
     pub fn advance_high_watermark(&self, offset: i64) {
         let moved = self.state.lock().raise_high_watermark(offset);
         if moved {
-            self.tell();
+            self.tell(Progress::HighWatermark);
         }
-    }
-
-    /// Says whether followers move the high watermark (`true`) or this node's disk alone.
-    pub fn set_replicated(&self, replicated: bool) {
-        self.state.lock().replicated = replicated;
     }
 
     /// Registers who is told of progress, in place of who was before.
@@ -224,10 +230,10 @@ impl<E: Env> Partition<E> {
         !state.tail.is_empty()
     }
 
-    fn tell(&self) {
+    fn tell(&self, what: Progress) {
         let listener = self.listener.read().clone();
         if let Some(listener) = listener {
-            listener.on_progress(&self.id, self.offsets());
+            listener.on_progress(&self.id, self.offsets(), what);
         }
     }
 }
@@ -258,17 +264,29 @@ fn read_memory(
 
 impl<E: Env> Staged for Partition<E> {
     fn became_durable(&self, lsn: u64) {
-        let moved = {
+        let (moved, replicated) = {
             let mut state = self.state.lock();
-            let mut durable_end = None;
+            let before = state.durable_end;
             while state.undurable.front().is_some_and(|(position, _)| *position <= lsn) {
-                durable_end = state.undurable.pop_front().map(|(_, end)| end);
+                let end = state.undurable.pop_front().map(|(_, end)| end);
+                state.durable_end = end.unwrap_or(before);
             }
-            let alone = !state.replicated;
-            alone && durable_end.is_some_and(|end| state.raise_high_watermark(end))
+            let end = state.durable_end;
+            if state.replicated {
+                (end > before, true)
+            } else {
+                (state.raise_high_watermark(end), false)
+            }
         };
-        if moved {
-            self.tell();
+        if !moved {
+            return;
+        }
+        if !replicated {
+            return self.tell(Progress::HighWatermark);
+        }
+        let listener = self.listener.read().clone();
+        if let Some(listener) = listener {
+            listener.on_durable(self.offsets(), &|offset| self.advance_high_watermark(offset));
         }
     }
 }

@@ -15,6 +15,7 @@ use ottla_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 use ottla_protocol::{ErrorCode, Str};
 
 use super::context::RequestContext;
+use super::led::{ANY_EPOCH, led};
 use crate::partition::registry::is_internal;
 use crate::rooms::Rooms;
 
@@ -54,8 +55,7 @@ async fn delete<E: Env>(
     if is_internal(topic) {
         return Err(ErrorCode::InvalidTopicException);
     }
-    let partition = rooms.partitions.partition(topic, asked.partition_index);
-    let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    let partition = led(rooms, topic, asked.partition_index, ANY_EPOCH)?;
     if !partition.log.config().cleanup_policy.delete {
         return Err(ErrorCode::PolicyViolation);
     }

@@ -38,6 +38,9 @@ fn describe<E: Env>(rooms: &Rooms<E>, topic: &Str, partition_index: i32) -> Part
     let mut response =
         PartitionResponse { partition_index, error_message: None, ..Default::default() };
     match rooms.partitions.partition(topic, partition_index) {
+        Some(partition) if !partition.is_leader() => {
+            response.error_code = ErrorCode::NotLeaderOrFollower.code();
+        }
         Some(partition) => {
             response.active_producers = partition.log.producers().iter().map(producer).collect();
         }

@@ -2,7 +2,10 @@
 //!
 //! - v7+ (KIP-227): sessions, in which requests and answers name only what changed.
 //! - v9+ (KIP-320): the reader's leader epoch is checked. v12+: where its log diverges is told.
-//! - v13+ (KIP-516): topics by id.
+//! - v13+ (KIP-516): topics by id. v12+ (KIP-951): who leads what is not led here; v16+: where.
+//! - A follower reads all there is, in the epoch both are in and in the life of its broker that the
+//!   cluster knows (v15+, KIP-903); what it asks for says how far it is. A consumer of v11+ may read
+//!   from a follower (KIP-392).
 //! - At least one batch is returned where there is one, however small the limits (KIP-74).
 //! - Nothing at or above the high watermark is served; to a read-committed reader nothing at or
 //!   above the last stable offset, and the aborted transactions below it are named.
@@ -19,10 +22,11 @@ use super::answer::{PartedAnswer, RequestError};
 use super::context::RequestContext;
 use super::fetch_response::{self, Fetched};
 use crate::partition::session::{NO_SESSION, Told, Turn};
-use crate::partition::watchers::{Registration, Waiter};
+use crate::partition::watchers::{Registration, Sight, Waiter};
 use crate::phase::{Phase, PhaseWatch, reached};
 use crate::rooms::Rooms;
 
+mod moved;
 mod pass;
 mod request;
 
@@ -46,7 +50,8 @@ pub(crate) async fn serve<E: Env>(
     let mut turn = match turn {
         Ok(turn) => turn,
         Err(error) => {
-            return Ok(fetch_response::encode(context, Some(error), NO_SESSION, Vec::new())?);
+            let nobody = (Vec::new(), Vec::new());
+            return Ok(fetch_response::encode(context, Some(error), NO_SESSION, nobody)?);
         }
     };
     let pass = read_until_enough(rooms, &reader, &patience, &mut turn, phase).await;
@@ -59,7 +64,8 @@ pub(crate) async fn serve<E: Env>(
         }
         Turn::Next(lease) => lease.id(),
     };
-    Ok(fetch_response::encode(context, None, session_id, pass.fetched)?)
+    let leaders = moved::nodes(rooms, context, &pass.fetched);
+    Ok(fetch_response::encode(context, None, session_id, (pass.fetched, leaders))?)
 }
 
 /// How long a reader waits, and for how much.
@@ -93,7 +99,7 @@ async fn read_until_enough<E: Env>(
     }
     drop(pass);
     let waiter = Arc::new(Waiter::default());
-    let _registrations = register(rooms, turn, &waiter);
+    let _registrations = register(rooms, turn, &waiter, reader.sight());
     let mut timer = rooms.env.sleep_until(deadline);
     loop {
         waiter.reset();
@@ -116,9 +122,14 @@ fn is_enough<F>(pass: &Pass<F>, patience: &Patience) -> bool {
 }
 
 /// Places among the watchers of all partitions that are here.
-fn register<E: Env>(rooms: &Rooms<E>, turn: &mut Turn, waiter: &Arc<Waiter>) -> Vec<Registration> {
+fn register<E: Env>(
+    rooms: &Rooms<E>,
+    turn: &mut Turn,
+    waiter: &Arc<Waiter>,
+    sight: Sight,
+) -> Vec<Registration> {
     let found = turn.interests().keys().filter_map(|key| pass::find(rooms, key).ok());
-    found.map(|partition| partition.watchers.watch(waiter)).collect()
+    found.map(|partition| partition.watchers.watch(waiter, sight)).collect()
 }
 
 /// Remembers in the session what this answer tells, and where the next one begins.

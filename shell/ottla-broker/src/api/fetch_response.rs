@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::answer::{Envelope, Part, PartedAnswer};
 use super::context::RequestContext;
+use super::nodes::Node;
 use crate::log::FileRange;
 use crate::partition::session::InterestKey;
 
@@ -18,6 +19,10 @@ pub(crate) type Chunks = SmallVec<[Bytes; 4]>;
 const FLEXIBLE: i16 = 12;
 /// No offset is known: the partition is not read.
 const UNKNOWN: i64 = -1;
+/// No other replica is preferred.
+const HERE: i32 = -1;
+/// First version with the addresses of leaders.
+const WITH_NODES: i16 = 16;
 
 /// One partition's records.
 pub(crate) enum Found<F> {
@@ -36,6 +41,10 @@ pub(crate) struct Fetched<F> {
     pub(crate) log_start_offset: i64,
     /// Where the reader's log stops agreeing with ours (KIP-595).
     pub(crate) diverging: Option<EpochEnd>,
+    /// Who leads instead (KIP-951).
+    pub(crate) current_leader: Option<CurrentLeader>,
+    /// Where a consumer is sent to read (KIP-392); -1 for here.
+    pub(crate) preferred_replica: i32,
     /// Producer and first offset of each aborted transaction in the records; nothing where the
     /// reader reads uncommitted records.
     pub(crate) aborted: Option<Vec<(i64, i64)>>,
@@ -57,6 +66,13 @@ pub(crate) struct EpochEnd {
     pub(crate) end_offset: i64,
 }
 
+/// A leader and its epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CurrentLeader {
+    pub(crate) id: i32,
+    pub(crate) epoch: i32,
+}
+
 impl<F: File> Fetched<F> {
     /// A partition of which nothing is known yet.
     pub(crate) fn empty(key: &InterestKey) -> Fetched<F> {
@@ -69,6 +85,8 @@ impl<F: File> Fetched<F> {
             last_stable_offset: UNKNOWN,
             log_start_offset: UNKNOWN,
             diverging: None,
+            current_leader: None,
+            preferred_replica: HERE,
             aborted: None,
             records: Found::Memory(Chunks::new()),
             bytes: 0,
@@ -87,11 +105,12 @@ impl<F: File> Fetched<F> {
 }
 
 /// The whole answer. `fetched` is in the order to be sent; neighbours of one topic share its header.
+/// With it go the addresses of leaders that it names.
 pub(crate) fn encode<F: File>(
     context: &RequestContext,
     error: Option<ErrorCode>,
     session_id: i32,
-    fetched: Vec<Fetched<F>>,
+    (fetched, leaders): (Vec<Fetched<F>>, Vec<Node>),
 ) -> Result<PartedAnswer<F>, EncodeError> {
     let version = context.version;
     let flexible = version >= FLEXIBLE;
@@ -114,7 +133,7 @@ pub(crate) fn encode<F: File>(
     for topic in fetched.chunk_by(same_topic) {
         writer.topic(topic)?;
     }
-    no_tags(&mut writer.encoder, flexible);
+    writer.end(&leaders)?;
     Ok(writer.finish())
 }
 
@@ -154,7 +173,7 @@ impl<F: File> Writer<F> {
         }
         encode_aborted(e, fetched.aborted.as_deref(), flexible)?;
         if self.version >= 11 {
-            e.put_i32(-1); // PreferredReadReplica
+            e.put_i32(fetched.preferred_replica);
         }
         e.length("FetchResponse.Records", fetched.bytes, flexible)?;
         match &fetched.records {
@@ -171,17 +190,48 @@ impl<F: File> Writer<F> {
                 self.files.push((e.len(), range.clone()));
             }
         }
-        match fetched.diverging.filter(|_| flexible) {
-            None => no_tags(e, flexible),
-            Some(diverging) => {
-                e.put_unsigned_varint(1);
+        if flexible {
+            let (diverging, leader) = (fetched.diverging, fetched.current_leader);
+            e.put_unsigned_varint(u32::from(diverging.is_some()) + u32::from(leader.is_some()));
+            if let Some(diverging) = diverging {
                 let mut tag = e.begin_tag();
                 tag.put_i32(diverging.epoch);
                 tag.put_i64(diverging.end_offset);
                 no_tags(&mut tag, true);
                 e.end_tag(0, tag);
             }
+            if let Some(leader) = leader {
+                let mut tag = e.begin_tag();
+                tag.put_i32(leader.id);
+                tag.put_i32(leader.epoch);
+                no_tags(&mut tag, true);
+                e.end_tag(1, tag);
+            }
         }
+        Ok(())
+    }
+
+    /// The tags of the whole answer.
+    fn end(&mut self, leaders: &[Node]) -> Result<(), EncodeError> {
+        let e = &mut self.encoder;
+        if leaders.is_empty() || self.version < WITH_NODES {
+            no_tags(e, self.flexible);
+            return Ok(());
+        }
+        e.put_unsigned_varint(1);
+        let mut tag = e.begin_tag();
+        tag.length("FetchResponse.NodeEndpoints", leaders.len(), true)?;
+        for node in leaders {
+            tag.put_i32(node.id);
+            tag.string("NodeEndpoint.Host", node.host.as_bytes(), true)?;
+            tag.put_i32(node.port);
+            match &node.rack {
+                Some(rack) => tag.string("NodeEndpoint.Rack", rack.as_bytes(), true)?,
+                None => tag.null_length(true),
+            }
+            no_tags(&mut tag, true);
+        }
+        e.end_tag(0, tag);
         Ok(())
     }
 

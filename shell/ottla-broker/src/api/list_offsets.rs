@@ -19,6 +19,7 @@ use ottla_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use ottla_protocol::{ErrorCode, Str};
 
 use super::context::RequestContext;
+use super::led::led;
 use crate::log::TimestampedOffset;
 use crate::partition::registry::Partition;
 use crate::rooms::Rooms;
@@ -29,6 +30,8 @@ const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
 const EARLIEST_PENDING_UPLOAD: i64 = -6;
+/// First version that has an error for offsets that are not known yet.
+const OFFSET_NOT_AVAILABLE: i16 = 5;
 /// No offset, timestamp or epoch.
 const NONE: i64 = -1;
 /// Where nothing was found.
@@ -57,7 +60,7 @@ pub(crate) async fn handle<E: Env>(
                 Err(ErrorCode::UnsupportedVersion)
             } else {
                 let reader = Reader { is_consumer, reads_committed };
-                find(rooms, &topic.name, asked, &reader).await
+                find(rooms, &topic.name, asked, &reader, context.version).await
             };
             partitions.push(answered(asked.partition_index, outcome, context.version));
         }
@@ -101,10 +104,19 @@ async fn find<E: Env>(
     topic: &Str,
     asked: &ListOffsetsPartition,
     reader: &Reader,
+    version: i16,
 ) -> Result<TimestampedOffset, ErrorCode> {
-    let partition = rooms.partitions.partition(topic, asked.partition_index);
-    let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    partition.check_leader_epoch(asked.current_leader_epoch)?;
+    let partition = led(rooms, topic, asked.partition_index, asked.current_leader_epoch)?;
+    if reader.is_consumer
+        && asks_for_the_end(asked.timestamp)
+        && !partition.knows_what_is_committed()
+    {
+        // What this node knows to be committed may lie below what readers were told before.
+        return Err(match version {
+            OFFSET_NOT_AVAILABLE.. => ErrorCode::OffsetNotAvailable,
+            _ => ErrorCode::LeaderNotAvailable,
+        });
+    }
     let offsets = partition.log.offsets();
     let upper = match reader {
         Reader { is_consumer: true, reads_committed: true, .. } => offsets.last_stable,
@@ -123,6 +135,11 @@ async fn find<E: Env>(
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Ok(NOWHERE),
         timestamp => look_up(rooms, partition, timestamp, upper).await,
     }
+}
+
+/// Whether the answer is bounded by what is committed.
+fn asks_for_the_end(timestamp: i64) -> bool {
+    timestamp == LATEST || timestamp == MAX_TIMESTAMP || timestamp >= 0
 }
 
 /// Looks into the records, which may lie on the disk.

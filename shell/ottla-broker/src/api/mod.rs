@@ -5,6 +5,7 @@ pub(crate) mod answer;
 pub(crate) mod context;
 pub(crate) mod nodes;
 mod operations;
+mod led;
 
 mod metadata;
 mod alter_configs;

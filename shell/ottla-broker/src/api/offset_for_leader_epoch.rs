@@ -12,6 +12,7 @@ use ottla_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpoch
 use ottla_protocol::{ErrorCode, Str};
 
 use super::context::RequestContext;
+use super::led::led;
 use crate::rooms::Rooms;
 
 pub(crate) async fn handle<E: Env>(
@@ -51,8 +52,6 @@ fn find<E: Env>(
     topic: &Str,
     asked: &OffsetForLeaderPartition,
 ) -> Result<(i32, i64), ErrorCode> {
-    let partition = rooms.partitions.partition(topic, asked.partition);
-    let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    partition.check_leader_epoch(asked.current_leader_epoch)?;
+    let partition = led(rooms, topic, asked.partition, asked.current_leader_epoch)?;
     Ok(partition.log.end_offset_for_epoch(asked.leader_epoch))
 }

@@ -1,12 +1,15 @@
-//! Produce (key 0): v0-13. Appends at once, inline; answers once what it wrote is durable.
+//! Produce (key 0): v0-13. Appends at once, inline; answers once what it wrote is committed.
 //!
-//! - acks=-1 and acks=1 are answered alike: here the one replica that there is has the records on
-//!   stable storage (with `ottla.flush=none`: in the page cache). acks=0 is not answered; if such a
-//!   request fails the connection is closed, the only way to say so.
+//! - acks=1: the records are on stable storage here (with `ottla.flush=none`: in the page cache).
+//!   acks=-1: the same on every replica in sync, of which there must be `min.insync.replicas` (but
+//!   never more than the partition has); a partition with one replica costs no more than acks=1.
+//! - acks=0 is not answered; if such a request fails the connection is closed, the only way to say so.
 //! - v0-2 carry message sets of magic 0 and 1, which become a batch of magic 2. v3+ carry exactly one
 //!   batch of magic 2 for each partition. zstd needs v7 (KIP-110).
-//! - v8+ (KIP-467) have error messages; v13 (KIP-516) names topics by id.
+//! - v8+ (KIP-467) have error messages; v10+ (KIP-951) name the leader where it is another; v13
+//!   (KIP-516) names topics by id.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,14 +20,20 @@ use ottla_protocol::messages::produce_response::{
 };
 use ottla_protocol::messages::{ProduceRequest, ProduceResponse};
 use ottla_protocol::{ApiKey, ErrorCode, Str, decode_request};
+use tokio::sync::Notify;
 
-use super::answer::{Answer, Envelope, RequestError};
+use super::answer::{Envelope, RequestError};
 use super::context::RequestContext;
 use crate::log::{AppendError, AppendOptions, Appended, RecordError};
 use crate::partition::registry::{Partition, Topic};
 use crate::rooms::Rooms;
 
+mod moved;
 mod shape;
+mod unacknowledged;
+
+use unacknowledged::Awaited;
+pub(crate) use unacknowledged::Unacknowledged;
 
 /// A time-out below this would fail what the next group commit makes durable.
 const TIMEOUT_MIN: Duration = Duration::from_secs(1);
@@ -32,30 +41,6 @@ const TIMEOUT_MIN: Duration = Duration::from_secs(1);
 const ADMIN_CLIENT: &str = "__admin_client";
 /// No offset, no timestamp.
 const NONE: i64 = -1;
-
-/// A request whose records are appended, and not yet durable.
-pub(crate) struct Unacknowledged {
-    /// The answer may go once this position is durable.
-    pub(crate) lsn: u64,
-    pub(crate) deadline: MonoTime,
-    envelope: Envelope,
-    response: ProduceResponse,
-}
-
-impl Unacknowledged {
-    /// The answer; `error` takes the place of each success.
-    pub(crate) fn answer(mut self, error: Option<ErrorCode>) -> Result<Answer, RequestError> {
-        if let Some(error) = error {
-            let partitions = self.response.responses.iter_mut();
-            for partition in partitions.flat_map(|topic| &mut topic.partition_responses) {
-                if partition.error_code == 0 {
-                    *partition = failure(partition.index, error, NONE, None);
-                }
-            }
-        }
-        self.envelope.encode(&self.response)
-    }
-}
 
 /// How far an append has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +52,7 @@ pub(crate) enum Step {
 }
 
 /// A request on its way into the log.
-pub(crate) struct Append {
+pub(crate) struct Append<E: Env> {
     acks: i16,
     has_transactional_id: bool,
     deadline: MonoTime,
@@ -79,15 +64,17 @@ pub(crate) struct Append {
     waiting: Option<PartitionProduceData>,
     response: ProduceResponse,
     lsn: u64,
+    /// What waits for other replicas.
+    awaited: Vec<Awaited<E>>,
     first_error: Option<ErrorCode>,
 }
 
 /// Reads the request; nothing is appended yet.
-pub(crate) fn begin(
+pub(crate) fn begin<E: Env>(
     context: &RequestContext,
     body: Bytes,
     now: MonoTime,
-) -> Result<Append, RequestError> {
+) -> Result<Append<E>, RequestError> {
     let request: ProduceRequest = decode_request(body, context.version)?;
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     let responses = Vec::with_capacity(request.topic_data.len());
@@ -101,15 +88,19 @@ pub(crate) fn begin(
         waiting: None,
         response: ProduceResponse { responses, ..ProduceResponse::default() },
         lsn: 0,
+        awaited: Vec::new(),
         first_error: None,
     })
 }
 
-impl Append {
+impl<E: Env> Append<E> {
     /// Appends until all partitions are done or the log is busy; the caller commits.
-    pub(crate) fn step<E: Env>(&mut self, rooms: &Rooms<E>, context: &RequestContext) -> Step {
-        let terms =
-            Terms { has_transactional_id: self.has_transactional_id, now_ms: rooms.env.wall_ms() };
+    pub(crate) fn step(&mut self, rooms: &Rooms<E>, context: &RequestContext) -> Step {
+        let terms = Terms {
+            has_transactional_id: self.has_transactional_id,
+            wants_all: self.acks == -1,
+            now_ms: rooms.env.wall_ms(),
+        };
         while self.current.is_some() || self.next_topic() {
             let (response, partitions) = self.current.as_mut().expect("there is a topic");
             let topic = find(rooms, response, context.version);
@@ -120,16 +111,23 @@ impl Append {
                 let outcome = match &topic {
                     Err(error) => Err((*error).into()),
                     _ if !matches!(self.acks, -1..=1) => Err(ErrorCode::InvalidRequiredAcks.into()),
-                    Ok(topic) => append(topic, index, records, context, &terms),
+                    Ok(topic) => append(rooms, topic, index, records, context, &terms),
                 };
                 if matches!(&outcome, Err(Failure { error: AppendError::Busy, .. })) {
                     self.waiting = Some(data);
                     return Step::Busy;
                 }
-                if let Ok(appended) = &outcome {
-                    self.lsn = self.lsn.max(appended.lsn);
+                match &outcome {
+                    Ok((appended, Some((partition, epoch)))) => self.awaited.push(Awaited {
+                        partition: Arc::clone(partition),
+                        epoch: *epoch,
+                        offset: appended.last_offset,
+                        place: (self.response.responses.len(), response.partition_responses.len()),
+                    }),
+                    Ok((appended, None)) => self.lsn = self.lsn.max(appended.lsn),
+                    Err(_) => {}
                 }
-                let answered = answered(index, outcome);
+                let answered = answered(index, outcome.map(|(appended, _)| appended));
                 if answered.error_code != 0 {
                     let code = ErrorCode::from_code_or_unknown(answered.error_code);
                     self.first_error.get_or_insert(code);
@@ -143,16 +141,26 @@ impl Append {
         Step::Done
     }
 
-    /// What is left to wait for; nothing if no answer is wanted.
-    pub(crate) fn finish(self) -> Result<Option<Unacknowledged>, RequestError> {
+    /// What is left to wait for; nothing if no answer is wanted. `notify` is told when replicas have
+    /// what they are waited for.
+    pub(crate) fn finish(
+        self,
+        rooms: &Rooms<E>,
+        context: &RequestContext,
+        notify: &Arc<Notify>,
+    ) -> Result<Option<Unacknowledged>, RequestError> {
         if self.acks == 0 {
             return match self.first_error {
                 Some(error) => Err(RequestError::Unacknowledged(error.name())),
                 None => Ok(None),
             };
         }
-        let Append { lsn, deadline, envelope, response, .. } = self;
-        Ok(Some(Unacknowledged { lsn, deadline, envelope, response }))
+        let Append { lsn, deadline, envelope, mut response, awaited, first_error, .. } = self;
+        if first_error == Some(ErrorCode::NotLeaderOrFollower) {
+            moved::name_leaders(rooms, context, &mut response);
+        }
+        let awaited = unacknowledged::wait(&awaited, notify);
+        Ok(Some(Unacknowledged { lsn, deadline, envelope, response, awaited }))
     }
 
     fn next_topic(&mut self) -> bool {
@@ -176,12 +184,21 @@ fn find<E: Env>(
     rooms: &Rooms<E>,
     response: &mut TopicProduceResponse,
     version: i16,
-) -> Result<std::sync::Arc<Topic<E>>, ErrorCode> {
+) -> Result<Arc<Topic<E>>, ErrorCode> {
     let found = if version >= 13 {
         rooms.partitions.topic_by_id(response.topic_id).ok_or(ErrorCode::UnknownTopicId)
     } else {
         rooms.partitions.topic(&response.name).ok_or(ErrorCode::UnknownTopicOrPartition)
     };
+    // A topic without a replica here may be another node's.
+    let found = found.map_err(|unknown| {
+        let image = rooms.controller.image();
+        let is_known = match version {
+            13.. => image.topics.by_id(response.topic_id).is_some(),
+            _ => image.topics.contains(&response.name),
+        };
+        if is_known { ErrorCode::NotLeaderOrFollower } else { unknown }
+    });
     match &found {
         Ok(topic) => response.name = topic.name.clone(),
         Err(_) => response.name = response.name.detach(),
@@ -220,22 +237,28 @@ fn objection(code: ErrorCode, message: String) -> AppendError {
     AppendError::Refused { code, message, record_errors: Vec::new() }
 }
 
-/// What a request says of all its batches. `min.insync.replicas` has no say while every partition has
-/// one replica: a topic never waits for more replicas than it has (as in Kafka).
+/// What a request says of all its batches.
 struct Terms {
     has_transactional_id: bool,
+    /// acks=-1
+    wants_all: bool,
     now_ms: i64,
 }
 
+/// What was appended, and where other replicas have to have it, the partition and its epoch.
+type Outcome<E> = (Appended, Option<(Arc<Partition<E>>, i32)>);
+
 /// Appends one partition's records.
 fn append<E: Env>(
+    rooms: &Rooms<E>,
     topic: &Topic<E>,
     index: i32,
     records: Option<Bytes>,
     context: &RequestContext,
     terms: &Terms,
-) -> Result<Appended, Failure> {
-    let partition = topic.partition(index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+) -> Result<Outcome<E>, Failure> {
+    let partition = topic.partition(index).ok_or_else(|| moved::error(rooms, topic.id, index))?;
+    partition.check_leader()?;
     if topic.is_internal() && context.client_id() != ADMIN_CLIENT {
         return Err(ErrorCode::InvalidTopicException.into());
     }
@@ -244,15 +267,18 @@ fn append<E: Env>(
     if shape::is_transactional(&records) {
         return Err(outside_transaction(terms.has_transactional_id).into());
     }
+    let leads_others = terms.wants_all && partition.leads_others();
+    if leads_others && !partition.has_enough_in_sync() {
+        return Err(ErrorCode::NotEnoughReplicas.into());
+    }
     partition.watchers.appending(records.len());
-    let options = AppendOptions {
-        defer_write: true,
-        ..AppendOptions::client(partition.leader_epoch(), terms.now_ms)
-    };
-    partition.log.append(records, &options).map_err(|error| {
+    let epoch = partition.leader_epoch();
+    let options = AppendOptions { defer_write: true, ..AppendOptions::client(epoch, terms.now_ms) };
+    let appended = partition.log.append(records, &options).map_err(|error| {
         let log_start_offset = log_start_beside(partition, error.kafka_code());
         Failure { error, log_start_offset }
-    })
+    })?;
+    Ok((appended, leads_others.then(|| (Arc::clone(partition), epoch))))
 }
 
 /// The log start that Kafka sends beside an error; not beside those it expects.

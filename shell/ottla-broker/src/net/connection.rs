@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_env::{Env, MonoTime};
+use tokio::sync::Notify;
 
 use super::intake::{Frame, FrameError};
 use super::pool::BUFFER_BYTES;
@@ -80,8 +81,10 @@ pub(crate) struct Connection<E: Env> {
     socket: Socket<E::Stream>,
     limits: ConnectionLimits,
     phase: PhaseWatch,
-    /// Appended and not yet durable, in order.
+    /// Appended and not yet committed, in order.
     unacknowledged: VecDeque<Unacknowledged>,
+    /// Told when replicas have what one of them waits for.
+    replicated: Arc<Notify>,
     /// Something was appended that nobody was told to write: one write for all that has arrived.
     uncommitted: bool,
     active_at: MonoTime,
@@ -111,6 +114,7 @@ impl<E: Env> Connection<E> {
             limits,
             phase,
             unacknowledged,
+            replicated: Arc::new(Notify::new()),
             uncommitted: false,
             active_at: now,
             checked_at: now,
@@ -189,7 +193,8 @@ impl<E: Env> Connection<E> {
         while append.step(&self.rooms, &self.context) == Step::Busy {
             self.wait_for_log().await?;
         }
-        self.unacknowledged.extend(append.finish().map_err(End::Refused)?);
+        let appended = append.finish(&self.rooms, &self.context, &self.replicated);
+        self.unacknowledged.extend(appended.map_err(End::Refused)?);
         Ok(())
     }
 }

@@ -1,18 +1,21 @@
-//! The partitions that this node leads, by topic name and by topic id.
+//! The partitions that have a replica on this node, by topic name and by topic id.
 //!
-//! It follows the metadata image: the controller's driver adds, changes and removes; requests only
-//! look up. A topic made again under an old name bears another id and is another topic.
+//! It follows the metadata image: the replica driver adds, changes and removes; requests only look up.
+//! A topic made again under an old name bears another id and is another topic.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 
 use ottla_env::Env;
+use ottla_metadata::image;
 use ottla_protocol::{ErrorCode, Str, Uuid};
+use ottla_replica::PartitionState;
 use parking_lot::RwLock;
 
-use super::watchers::Watchers;
-use crate::log::{self, DataDir, LogConfig, LogError, Offsets, ProgressListener, TopicPartition};
+use super::office::Office;
+use crate::log::{DataDir, LogConfig, LogError, TopicPartition};
+
+pub(crate) use super::hosted::Partition;
 
 /// A topic with the partitions that are here.
 pub(crate) struct Topic<E: Env> {
@@ -44,56 +47,20 @@ pub(crate) fn is_internal(topic: &str) -> bool {
     matches!(topic, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
 }
 
-/// A partition that this node leads.
-pub(crate) struct Partition<E: Env> {
-    pub(crate) topic_id: Uuid,
-    pub(crate) index: i32,
-    pub(crate) log: Arc<log::Partition<E>>,
-    leader_epoch: AtomicI32,
-    pub(crate) watchers: Arc<Watchers>,
-}
-
-impl<E: Env> Partition<E> {
-    /// Goes on leading it, in a newer epoch perhaps, with these settings.
-    fn lead(&self, leader_epoch: i32, config: &LogConfig) -> Result<(), LogError> {
-        self.log.set_config(config.clone());
-        if leader_epoch > self.leader_epoch() {
-            self.log.assign_leader_epoch(leader_epoch)?;
-            self.leader_epoch.store(leader_epoch, Ordering::SeqCst);
-            self.watchers.wake_all();
-        }
-        Ok(())
-    }
-
-    /// The epoch in which this node leads it.
-    pub(crate) fn leader_epoch(&self) -> i32 {
-        self.leader_epoch.load(Ordering::SeqCst)
-    }
-
-    /// The epoch a client believes in against the one in force; -1 believes anything.
-    pub(crate) fn check_leader_epoch(&self, believed: i32) -> Result<(), ErrorCode> {
-        let current = self.leader_epoch();
-        match believed {
-            epoch if epoch == NO_EPOCH || epoch == current => Ok(()),
-            epoch if epoch < current => Err(ErrorCode::FencedLeaderEpoch),
-            _ => Err(ErrorCode::UnknownLeaderEpoch),
-        }
-    }
-}
-
-/// What a client believes that knows of no epoch.
-const NO_EPOCH: i32 = -1;
-
-/// The partition's log tells its watchers of progress.
-impl ProgressListener for Watchers {
-    fn on_progress(&self, _partition: &TopicPartition, _offsets: Offsets) {
-        Watchers::progressed(self);
-    }
+/// What became of a partition.
+pub(crate) enum Assigned<E: Env> {
+    /// It is led here.
+    Led(Arc<Partition<E>>),
+    /// It follows this leader; below zero it waits for one.
+    Follows(Arc<Partition<E>>, i32),
+    /// Its replica is elsewhere now.
+    Gone(Arc<Partition<E>>),
 }
 
 /// All topics with partitions here.
 pub(crate) struct Registry<E: Env> {
     data_dir: DataDir<E>,
+    office: Arc<Office<E>>,
     topics: RwLock<Topics<E>>,
 }
 
@@ -103,9 +70,15 @@ struct Topics<E: Env> {
 }
 
 impl<E: Env> Registry<E> {
-    pub(crate) fn new(data_dir: DataDir<E>) -> Arc<Registry<E>> {
+    pub(crate) fn new(data_dir: DataDir<E>, office: Office<E>) -> Arc<Registry<E>> {
         let topics = Topics { by_name: HashMap::new(), by_id: HashMap::new() };
-        Arc::new(Registry { data_dir, topics: RwLock::new(topics) })
+        let (office, topics) = (Arc::new(office), RwLock::new(topics));
+        Arc::new(Registry { data_dir, office, topics })
+    }
+
+    /// What all replicas of this node share.
+    pub(crate) fn office(&self) -> &Arc<Office<E>> {
+        &self.office
     }
 
     /// A topic by its name.
@@ -128,77 +101,138 @@ impl<E: Env> Registry<E> {
         self.topics.read().by_id.values().cloned().collect()
     }
 
-    /// Makes partitions of a topic, or opens those that are in the data directory, and leads them:
-    /// each an index and the leader epoch to lead it in.
-    pub(crate) fn lead_all(
+    /// Makes of the given partitions of a topic what the image says they are here: makes their logs,
+    /// or opens those that are in the data directory, and leads or follows; removes those whose
+    /// replica is elsewhere now. May be repeated.
+    pub(crate) fn assign(
         &self,
-        topic: &Str,
-        topic_id: Uuid,
-        partitions: &[(i32, i32)],
+        topic: &image::Topic,
+        indexes: &[i32],
         config: &LogConfig,
-    ) -> Result<(), LogError> {
-        let old = self.topic_by_id(topic_id);
-        let name = old.as_ref().map_or_else(|| topic.detach(), |topic| topic.name.clone());
-        let mut led = old.as_ref().map_or_else(Vec::new, |topic| topic.partitions.clone());
-        for (index, leader_epoch) in partitions {
+    ) -> Result<Vec<Assigned<E>>, LogError> {
+        let old = self.topic_by_id(topic.id);
+        let name = old.as_ref().map_or_else(|| topic.name.detach(), |topic| topic.name.clone());
+        let mut here = old.as_ref().map_or_else(Vec::new, |topic| topic.partitions.clone());
+        let mut assigned = Vec::with_capacity(indexes.len());
+        for index in indexes {
+            let Some(state) = topic.partitions.get(index) else { continue };
             let at = usize::try_from(*index).expect("the controller counts from 0");
-            if led.len() <= at {
-                led.resize(at + 1, None);
-            }
-            match &led[at] {
-                Some(partition) => partition.lead(*leader_epoch, config)?,
-                None => {
-                    let topic = name.clone();
-                    let id = TopicPartition { topic, topic_id, partition: *index };
-                    led[at] = Some(self.open(id, *leader_epoch, config)?);
+            let known = here.get_mut(at).and_then(Option::take);
+            let is_here = state.replicas.contains(&self.office.node_id());
+            let partition = match known {
+                Some(partition) if is_here => partition,
+                Some(partition) => {
+                    self.remove(&partition)?;
+                    assigned.push(Assigned::Gone(partition));
+                    continue;
                 }
+                None if is_here => {
+                    let topic_id = topic.id;
+                    self.open(
+                        &TopicPartition { topic: name.clone(), topic_id, partition: *index },
+                        config,
+                    )?
+                }
+                None => continue,
+            };
+            assigned.push(self.give_role(&partition, state, config)?);
+            if here.len() <= at {
+                here.resize(at + 1, None);
             }
+            here[at] = Some(partition);
         }
-        let topic = Arc::new(Topic { name: name.clone(), id: topic_id, partitions: led });
-        let mut topics = self.topics.write();
-        topics.by_name.insert(name, Arc::clone(&topic));
-        topics.by_id.insert(topic_id, topic);
-        Ok(())
+        self.put(Topic { name, id: topic.id, partitions: here });
+        Ok(assigned)
     }
 
-    fn open(
+    fn give_role(
         &self,
-        id: TopicPartition,
-        leader_epoch: i32,
+        partition: &Arc<Partition<E>>,
+        state: &image::Partition,
         config: &LogConfig,
-    ) -> Result<Arc<Partition<E>>, LogError> {
-        let log = self.data_dir.create_partition(&id, config.clone())?;
-        log.assign_leader_epoch(leader_epoch)?;
-        let watchers = Arc::new(Watchers::default());
-        log.on_progress(Arc::clone(&watchers) as Arc<dyn ProgressListener>);
-        let leader_epoch = AtomicI32::new(leader_epoch);
-        let TopicPartition { topic_id, partition: index, .. } = id;
-        Ok(Arc::new(Partition { topic_id, index, log, leader_epoch, watchers }))
+    ) -> Result<Assigned<E>, LogError> {
+        if state.leader != self.office.node_id() {
+            partition.follow(state.leader, state.leader_epoch)?;
+            return Ok(Assigned::Follows(Arc::clone(partition), state.leader));
+        }
+        let state = PartitionState {
+            replicas: &state.replicas,
+            isr: &state.isr,
+            leader_epoch: state.leader_epoch,
+            partition_epoch: state.partition_epoch,
+        };
+        partition.lead(&state, config)?;
+        Ok(Assigned::Led(Arc::clone(partition)))
+    }
+
+    fn put(&self, topic: Topic<E>) {
+        let topic = Arc::new(topic);
+        let mut topics = self.topics.write();
+        if topic.partitions().next().is_none() {
+            topics.forget(topic.id);
+            return;
+        }
+        topics.by_name.insert(topic.name.clone(), Arc::clone(&topic));
+        topics.by_id.insert(topic.id, topic);
+    }
+
+    /// The log of a partition, made or opened. A log that another topic of the name left behind goes:
+    /// the name is not that one's any more.
+    fn open(&self, id: &TopicPartition, config: &LogConfig) -> Result<Arc<Partition<E>>, LogError> {
+        let log = match self.data_dir.create_partition(id, config.clone()) {
+            Err(LogError::Refused { code: ErrorCode::InconsistentTopicId, .. }) => {
+                for stale in self.data_dir.partitions() {
+                    let stale = stale.id();
+                    if stale.topic == id.topic && stale.partition == id.partition {
+                        tracing::info!(partition = %stale, topic_id = %stale.topic_id, "remove the \
+                            log of a topic that was deleted and made again");
+                        self.data_dir.delete_partition(stale.topic_id, stale.partition)?;
+                    }
+                }
+                self.data_dir.create_partition(id, config.clone())?
+            }
+            opened => opened?,
+        };
+        Ok(Partition::new(log, self.data_dir.clone(), Arc::clone(&self.office)))
+    }
+
+    fn remove(&self, partition: &Partition<E>) -> Result<(), LogError> {
+        let _position = self.data_dir.delete_partition(partition.topic_id, partition.index)?;
+        partition.close(ErrorCode::NotLeaderOrFollower);
+        Ok(())
     }
 
     /// Applies new settings to the partitions of a topic.
     pub(crate) fn configure(&self, topic_id: Uuid, config: &LogConfig) {
         let Some(topic) = self.topic_by_id(topic_id) else { return };
         for partition in topic.partitions() {
-            partition.log.set_config(config.clone());
+            partition.configure(config);
         }
     }
 
     /// Forgets a topic, removes its logs, and sends those who wait for it away.
-    pub(crate) fn remove_topic(&self, topic_id: Uuid) -> Result<(), LogError> {
-        let topic = {
-            let mut topics = self.topics.write();
-            let Some(topic) = topics.by_id.remove(&topic_id) else { return Ok(()) };
-            // The name may belong to a successor already.
-            if topics.by_name.get(&topic.name).is_some_and(|named| named.id == topic_id) {
-                topics.by_name.remove(&topic.name);
-            }
-            topic
-        };
+    pub(crate) fn remove_topic(&self, topic_id: Uuid) -> Result<Vec<Assigned<E>>, LogError> {
+        let Some(topic) = self.topic_by_id(topic_id) else { return Ok(Vec::new()) };
+        let mut gone = Vec::new();
         for partition in topic.partitions() {
             let _position = self.data_dir.delete_partition(topic_id, partition.index)?;
-            partition.watchers.wake_all();
+            gone.push(Assigned::Gone(Arc::clone(partition)));
         }
-        Ok(())
+        self.topics.write().forget(topic_id);
+        for partition in topic.partitions() {
+            partition.close(ErrorCode::UnknownTopicOrPartition);
+        }
+        Ok(gone)
+    }
+}
+
+impl<E: Env> Topics<E> {
+    fn forget(&mut self, topic_id: Uuid) -> Option<Arc<Topic<E>>> {
+        let topic = self.by_id.remove(&topic_id)?;
+        // The name may belong to a successor already.
+        if self.by_name.get(&topic.name).is_some_and(|named| named.id == topic_id) {
+            self.by_name.remove(&topic.name);
+        }
+        Some(topic)
     }
 }

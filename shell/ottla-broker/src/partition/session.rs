@@ -39,6 +39,8 @@ pub(crate) struct Interest {
     pub(crate) current_leader_epoch: i32,
     /// -1 where the client does not say.
     pub(crate) last_fetched_epoch: i32,
+    /// Of a follower's log; -1 from a consumer.
+    pub(crate) log_start_offset: i64,
     /// What the client was last told; nothing after an error.
     pub(crate) told: Option<Told>,
 }

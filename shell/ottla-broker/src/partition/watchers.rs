@@ -54,6 +54,15 @@ impl Waiter {
     }
 }
 
+/// What a reader sees of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// A consumer: what is committed.
+    Committed,
+    /// A follower: all there is.
+    All,
+}
+
 /// The registrations of one partition.
 #[derive(Default)]
 pub(crate) struct Watchers {
@@ -68,6 +77,7 @@ pub(crate) struct Watchers {
 
 struct Watch {
     waiter: Arc<Waiter>,
+    sight: Sight,
     /// What of `appended` the waiter has been told.
     counted: u64,
 }
@@ -78,14 +88,23 @@ impl Watchers {
         self.appended.fetch_add(bytes as u64, Ordering::SeqCst);
     }
 
-    /// More may be visible than before: tells those who wait.
+    /// More may be visible to consumers than before: tells those who wait.
     pub(crate) fn progressed(&self) {
         let appended = self.appended.load(Ordering::SeqCst);
         self.told.store(appended, Ordering::SeqCst);
+        self.tell(Sight::Committed, appended);
+    }
+
+    /// More is there for followers.
+    pub(crate) fn extended(&self) {
+        self.tell(Sight::All, self.appended.load(Ordering::SeqCst));
+    }
+
+    fn tell(&self, sight: Sight, appended: u64) {
         if !self.is_watched.load(Ordering::SeqCst) {
             return;
         }
-        for watch in self.waiting.lock().iter_mut() {
+        for watch in self.waiting.lock().iter_mut().filter(|watch| watch.sight == sight) {
             // Progress without an append of a client (a marker, a coordinator) counts as a byte.
             let bytes = appended.saturating_sub(watch.counted).max(1);
             watch.counted = appended;
@@ -101,10 +120,13 @@ impl Watchers {
     }
 
     /// Registers until the result is dropped. Read after this, or progress may be missed.
-    pub(crate) fn watch(self: &Arc<Self>, waiter: &Arc<Waiter>) -> Registration {
-        let counted = self.told.load(Ordering::SeqCst);
+    pub(crate) fn watch(self: &Arc<Self>, waiter: &Arc<Waiter>, sight: Sight) -> Registration {
+        let counted = match sight {
+            Sight::Committed => self.told.load(Ordering::SeqCst),
+            Sight::All => self.appended.load(Ordering::SeqCst),
+        };
         let mut waiting = self.waiting.lock();
-        waiting.push(Watch { waiter: Arc::clone(waiter), counted });
+        waiting.push(Watch { waiter: Arc::clone(waiter), sight, counted });
         self.is_watched.store(true, Ordering::SeqCst);
         Registration { watchers: Arc::clone(self), waiter: Arc::clone(waiter) }
     }

@@ -8,7 +8,7 @@ use ottla_plant::{Plant, planted};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::records::BatchHeader;
 
-use super::{Partition, State};
+use super::{Partition, Progress, State};
 use crate::fault::{AppendError, LogError};
 use crate::options::{AppendOptions, Appended, FlushMode};
 use crate::producers::{BatchMemory, Verdict, end_marker};
@@ -33,15 +33,15 @@ impl<E: Env> Partition<E> {
             now_ms: options.now_ms,
         };
         let validated = validate(records, &rules)?;
-        let appended = self.append_validated(&validated, options)?;
+        let (appended, replicated) = self.append_validated(&validated, options)?;
         if !options.defer_write {
             match self.volume.options.flush {
                 FlushMode::Wal => self.volume.wal.kick(),
                 FlushMode::None => self.volume.wal.write_staged()?,
             }
         }
-        if !appended.duplicate && self.state.lock().replicated {
-            self.tell();
+        if replicated && !appended.duplicate {
+            self.tell(Progress::LogEnd);
         }
         Ok(appended)
     }
@@ -50,27 +50,27 @@ impl<E: Env> Partition<E> {
         self: &Arc<Self>,
         validated: &Validated,
         options: &AppendOptions,
-    ) -> Result<Appended, AppendError> {
+    ) -> Result<(Appended, bool), AppendError> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         if state.deleted {
             return Err(AppendError::Deleted);
         }
+        if let Err(code) = state.part.check(options.origin, options.leader_epoch) {
+            return Err(refused(code, "this node does not lead in that epoch".to_owned()));
+        }
         if let Some(known) = judge(state, validated, options.origin)? {
-            return Ok(Appended {
-                base_offset: known.first_offset(),
-                last_offset: known.last_offset,
-                log_append_time_ms: validated.log_append_time_ms,
-                log_start_offset: state.log_start,
-                lsn: if planted(Plant::DuplicateAnsweredEarly) { 0 } else { state.applied_lsn },
-                duplicate: true,
-            });
+            let appended = repeated(&known, validated, state);
+            return Ok((appended, state.replicated));
         }
         let replica = options.origin == Origin::Replica;
         let first = if replica { validated.batches[0].base_offset } else { state.log_end };
         if first < state.log_end {
             let message = format!("offset {first} lies before the log end {}", state.log_end);
             return Err(refused(ErrorCode::OffsetOutOfRange, message));
+        }
+        if replica {
+            check_epochs(state, validated, options.leader_epoch)?;
         }
         let head = EntryHead {
             kind: EntryKind::Append,
@@ -102,14 +102,15 @@ impl<E: Env> Partition<E> {
             }
         };
         self.take_in(state, validated.batches.len(), &placed);
-        Ok(Appended {
+        let appended = Appended {
             base_offset: first,
             last_offset: state.log_end - 1,
             log_append_time_ms: validated.log_append_time_ms,
             log_start_offset: state.log_start,
             lsn: placed.lsn,
             duplicate: false,
-        })
+        };
+        Ok((appended, state.replicated))
     }
 
     /// Applies the staged batches, one view each.
@@ -173,6 +174,40 @@ fn judge(
         }
     }
     Ok(None)
+}
+
+/// What is answered for a batch that was appended before.
+fn repeated(known: &BatchMemory, validated: &Validated, state: &State) -> Appended {
+    Appended {
+        base_offset: known.first_offset(),
+        last_offset: known.last_offset,
+        log_append_time_ms: validated.log_append_time_ms,
+        log_start_offset: state.log_start,
+        lsn: if planted(Plant::DuplicateAnsweredEarly) { 0 } else { state.applied_lsn },
+        duplicate: true,
+    }
+}
+
+/// A leader's batches were written in its epoch or in those before, in their order.
+fn check_epochs(
+    state: &State,
+    validated: &Validated,
+    leader_epoch: i32,
+) -> Result<(), AppendError> {
+    let mut newest = state.epochs.latest().map_or(-1, |latest| latest.epoch);
+    for header in &validated.batches {
+        let epoch = header.partition_leader_epoch;
+        // Batches that older brokers wrote bear none.
+        if epoch >= 0 && (epoch < newest || epoch > leader_epoch) {
+            let message = format!(
+                "offset {} is of epoch {epoch}, after {newest}, in {leader_epoch}",
+                header.base_offset
+            );
+            return Err(refused(ErrorCode::CorruptMessage, message));
+        }
+        newest = newest.max(epoch);
+    }
+    Ok(())
 }
 
 fn refused(code: ErrorCode, message: String) -> AppendError {

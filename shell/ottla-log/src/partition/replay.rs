@@ -29,6 +29,8 @@ impl<E: Env> Partition<E> {
                     let below = self.read_for_cut(offset);
                     self.cut(&mut self.state.lock(), offset, below, 0);
                     self.mark_dirty(&mut self.state.lock());
+                } else {
+                    self.state.lock().epochs.truncate_from_end(offset);
                 }
             }
             EntryKind::LogStart if planted(Plant::TrimForgotten) => {}
@@ -48,6 +50,10 @@ impl<E: Env> Partition<E> {
                 let epoch = i32::try_from(entry.head.extra)
                     .map_err(|_| ReplayError("a leader epoch does not fit 32 bits".to_owned()))?;
                 self.state.lock().epochs.assign(epoch, offset);
+            }
+            EntryKind::Commit => {
+                let replicated = entry.head.extra == 1;
+                let _told_nobody = self.state.lock().note_commit(offset, replicated);
             }
             EntryKind::Delete => self.forget(),
             EntryKind::Create => {}
@@ -70,8 +76,9 @@ impl<E: Env> Partition<E> {
                 .apply(&header, bytes, 0)
                 .map_err(|error| ReplayError(format!("{}: {error}", self.id)))?;
         }
+        let end = state.log_end;
+        state.durable_end = end;
         if !state.replicated {
-            let end = state.log_end;
             state.raise_high_watermark(end);
         }
         self.mark_dirty(&mut state);

@@ -21,6 +21,17 @@ use crate::producers::{Producers, end_marker};
 use crate::segment::Segment;
 use crate::tail::{Tail, TailBatch};
 
+/// Whose words the log takes: that of clients, or that of another node's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Nobody has said: of a log that has no replicas, the metadata log for one.
+    Free,
+    /// This node leads in an epoch: clients append, nothing is ever cut off.
+    Leading(i32),
+    /// This node follows in an epoch.
+    Following(i32),
+}
+
 /// The state of a partition.
 pub(crate) struct State {
     pub(crate) config: Arc<LogConfig>,
@@ -37,6 +48,11 @@ pub(crate) struct State {
     pub(crate) aborted: TxnIndex,
     /// (position after an append, log end after it) of what is not durable yet.
     pub(crate) undurable: VecDeque<(u64, i64)>,
+    /// Everything below is durable.
+    pub(crate) durable_end: i64,
+    pub(crate) part: Part,
+    /// What the log itself says is committed, after a crash.
+    pub(crate) noted_commit: i64,
     /// The position after the last entry of this partition.
     pub(crate) applied_lsn: u64,
     /// The run of the write-ahead log that already knows of this partition.
@@ -76,6 +92,9 @@ impl State {
             producers: Producers::new(),
             aborted: TxnIndex::new(),
             undurable: VecDeque::new(),
+            durable_end: 0,
+            part: Part::Free,
+            noted_commit: 0,
             applied_lsn: 0,
             run_mark: 0,
             segments: Vec::new(),
@@ -100,6 +119,7 @@ impl State {
             log_start: record.log_start,
             high_watermark: record.high_watermark,
             log_end: record.log_end,
+            durable_end: record.log_end,
             flushed_end: record.log_end,
             epochs: EpochCache::from_entries(record.epochs)?,
             producers: record.producers,
@@ -149,6 +169,7 @@ impl State {
             log_start: self.log_start,
             last_stable: unstable.max(self.log_start).min(self.high_watermark),
             high_watermark: self.high_watermark,
+            durable_end: self.durable_end,
             log_end: self.log_end,
         }
     }
@@ -191,6 +212,14 @@ impl State {
         true
     }
 
+    /// Who moves the high watermark from here on, and how far it is. Alone, what is on this disk is
+    /// committed. Says whether it moved.
+    pub(crate) fn note_commit(&mut self, offset: i64, replicated: bool) -> bool {
+        self.replicated = replicated;
+        let offset = if replicated { offset } else { self.durable_end.max(offset) };
+        self.raise_high_watermark(offset)
+    }
+
     /// Moves the log start forward; returns the segments that no longer hold anything.
     pub(crate) fn raise_log_start(&mut self, offset: i64) -> Vec<SegmentRecord> {
         assert!(offset <= self.log_end, "the log start lies within the log");
@@ -213,6 +242,7 @@ impl State {
         self.epochs.truncate_from_end(offset);
         self.aborted.truncate(offset);
         self.undurable.iter_mut().for_each(|(_, end)| *end = (*end).min(offset));
+        self.durable_end = self.durable_end.min(offset);
         self.log_end = offset;
         self.high_watermark = self.high_watermark.min(offset);
         self.log_start = self.log_start.min(offset);
@@ -234,6 +264,7 @@ impl State {
         self.producers = Producers::new();
         self.aborted = TxnIndex::new();
         self.undurable.clear();
+        self.durable_end = offset;
         (self.log_start, self.high_watermark) = (offset, offset);
         (self.log_end, self.flushed_end) = (offset, offset);
         self.active = None;
@@ -247,5 +278,6 @@ impl State {
         assert!(self.log_start <= self.high_watermark, "log start <= high watermark");
         assert!(self.high_watermark <= self.log_end, "high watermark <= log end");
         assert!(self.flushed_end <= self.log_end, "flushed end <= log end");
+        assert!(self.durable_end <= self.log_end, "durable end <= log end");
     }
 }

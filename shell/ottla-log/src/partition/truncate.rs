@@ -26,12 +26,25 @@ impl<E: Env> Partition<E> {
     /// # Errors
     /// If the offset lies outside the log, or the directory is offline.
     pub fn truncate_to(self: &Arc<Self>, offset: i64) -> Result<u64, LogError> {
+        self.truncate_in(None, offset)
+    }
+
+    /// The same, of a log that follows in `epoch`: refused in any other.
+    ///
+    /// # Errors
+    /// Those of [`Partition::truncate_to`].
+    pub fn truncate_following(self: &Arc<Self>, epoch: i32, offset: i64) -> Result<u64, LogError> {
+        self.truncate_in(Some(epoch), offset)
+    }
+
+    fn truncate_in(self: &Arc<Self>, epoch: Option<i32>, offset: i64) -> Result<u64, LogError> {
         let _files = self.files.lock();
         {
-            let state = self.state.lock();
+            let mut state = self.state.lock();
             check_alive(&state)?;
+            state.part.may_cut(epoch)?;
             if offset >= state.log_end {
-                return Ok(state.applied_lsn);
+                return self.cut_epochs(&mut state);
             }
             if offset < state.log_start {
                 let message = format!("{offset} lies before the log start {}", state.log_start);
@@ -40,9 +53,22 @@ impl<E: Env> Partition<E> {
         }
         let below = self.read_for_cut(offset);
         let mut state = self.state.lock();
+        state.part.may_cut(epoch)?;
         let lsn = self.stage_control(&mut state, EntryKind::Truncate, offset, 0)?;
         self.cut(&mut state, offset, below, lsn);
         self.mark_dirty(&mut state);
+        Ok(lsn)
+    }
+
+    /// Forgets epochs without records, which a leader notes at its log end: another leader may not
+    /// know them.
+    fn cut_epochs(self: &Arc<Self>, state: &mut State) -> Result<u64, LogError> {
+        let end = state.log_end;
+        if state.epochs.latest().is_none_or(|latest| latest.start_offset < end) {
+            return Ok(state.applied_lsn);
+        }
+        let lsn = self.stage_control(state, EntryKind::Truncate, end, 0)?;
+        state.epochs.truncate_from_end(end);
         Ok(lsn)
     }
 
@@ -51,9 +77,22 @@ impl<E: Env> Partition<E> {
     /// # Errors
     /// If the directory is offline.
     pub fn restart_at(self: &Arc<Self>, offset: i64) -> Result<u64, LogError> {
+        self.restart_in(None, offset)
+    }
+
+    /// The same, of a log that follows in `epoch`: refused in any other.
+    ///
+    /// # Errors
+    /// Those of [`Partition::restart_at`].
+    pub fn restart_following(self: &Arc<Self>, epoch: i32, offset: i64) -> Result<u64, LogError> {
+        self.restart_in(Some(epoch), offset)
+    }
+
+    fn restart_in(self: &Arc<Self>, epoch: Option<i32>, offset: i64) -> Result<u64, LogError> {
         let _files = self.files.lock();
         let mut state = self.state.lock();
         check_alive(&state)?;
+        state.part.may_cut(epoch)?;
         let lsn = self.stage_control(&mut state, EntryKind::Restart, offset, 0)?;
         let gone = state.restart(offset);
         self.doom(&mut state, gone, lsn);
@@ -208,7 +247,7 @@ impl<E: Env> Partition<E> {
         }
     }
 
-    fn stage_control(
+    pub(super) fn stage_control(
         self: &Arc<Self>,
         state: &mut State,
         kind: EntryKind,

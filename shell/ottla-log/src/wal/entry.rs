@@ -25,6 +25,9 @@ pub(crate) enum EntryKind {
     Epoch = 6,
     /// All records are gone; the log goes on at `offset`.
     Restart = 7,
+    /// What is below `offset` is committed; from here on followers say so (`extra` 1) or this disk
+    /// alone (0).
+    Commit = 8,
 }
 
 impl EntryKind {
@@ -37,6 +40,7 @@ impl EntryKind {
             5 => EntryKind::LogStart,
             6 => EntryKind::Epoch,
             7 => EntryKind::Restart,
+            8 => EntryKind::Commit,
             _ => return None,
         })
     }

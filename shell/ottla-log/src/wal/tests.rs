@@ -77,13 +77,13 @@ proptest! {
     #[test]
     fn entries_come_back(
         parts in prop::collection::vec(
-            (1u8..8, any::<u64>(), any::<i64>(), any::<i64>(), prop::collection::vec(any::<u8>(), 0..40)),
+            (1u8..9, any::<u64>(), any::<i64>(), any::<i64>(), prop::collection::vec(any::<u8>(), 0..40)),
             0..8,
         ),
     ) {
-        const KINDS: [EntryKind; 7] = [
+        const KINDS: [EntryKind; 8] = [
             EntryKind::Append, EntryKind::Create, EntryKind::Delete, EntryKind::Truncate,
-            EntryKind::LogStart, EntryKind::Epoch, EntryKind::Restart,
+            EntryKind::LogStart, EntryKind::Epoch, EntryKind::Restart, EntryKind::Commit,
         ];
         let mut bytes = Vec::new();
         let mut expected = Vec::new();

@@ -7,29 +7,50 @@ use ottla_env::{Env, File};
 use ottla_plant::{Plant, planted};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::FetchRequest;
+use ottla_replica::leader::Fetch;
 
 use super::super::fetch_response::{EpochEnd, Fetched, Found};
-use super::{FileOf, request, told, unknown};
+use super::{FileOf, moved, request, told, unknown};
 use crate::log::{FileRun, Offsets, ReadOptions, Sendable, Slices};
 use crate::partition::registry::Partition;
 use crate::partition::session::{Interest, InterestKey, Turn};
+use crate::partition::watchers::Sight;
 use crate::rooms::Rooms;
 
 /// Who reads, and how much.
 pub(super) struct Reader {
     max_bytes: usize,
     reads_committed: bool,
-    /// Followers do not exist here: a broker that reads as one is told so.
-    is_follower: bool,
+    who: Who,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    /// A broker with a replica of what it asks for, or so it says.
+    Follower { id: i32, broker_epoch: i64 },
+    /// A consumer. Of old ones nobody knows whether they can read from a follower.
+    Consumer { may_read_followers: bool },
 }
 
 impl Reader {
     pub(super) fn of(request: &FetchRequest, version: i16, config: &BrokerConfig) -> Reader {
         let max_bytes = request.max_bytes.min(config.listener.fetch_max_bytes);
+        let who = match request::replica(request, version) {
+            (id @ 0.., broker_epoch) => Who::Follower { id, broker_epoch },
+            _ => Who::Consumer { may_read_followers: version >= request::FROM_FOLLOWERS },
+        };
         Reader {
             max_bytes: usize::try_from(max_bytes).unwrap_or(0),
             reads_committed: request.isolation_level == 1,
-            is_follower: request::replica_id(request, version) >= 0,
+            who,
+        }
+    }
+
+    /// What it sees, and is woken for.
+    pub(super) fn sight(&self) -> Sight {
+        match self.who {
+            Who::Follower { .. } => Sight::All,
+            Who::Consumer { .. } => Sight::Committed,
         }
     }
 }
@@ -94,8 +115,17 @@ pub(super) fn find<E: Env>(
     } else {
         rooms.partitions.topic(&key.topic)
     };
-    let topic = topic.ok_or(unknown(by_id || key.topic.is_empty()))?;
-    topic.partition(key.partition).cloned().ok_or(ErrorCode::UnknownTopicOrPartition)
+    if let Some(partition) = topic.as_ref().and_then(|topic| topic.partition(key.partition)) {
+        return Ok(Arc::clone(partition));
+    }
+    // It may have its replicas elsewhere.
+    let image = rooms.controller.image();
+    let known = if by_id { image.topics.by_id(key.topic_id) } else { image.topics.get(&key.topic) };
+    let known = known.ok_or(unknown(by_id || key.topic.is_empty()))?;
+    match known.partitions.get(&key.partition) {
+        Some(_) => Err(ErrorCode::NotLeaderOrFollower),
+        None => Err(ErrorCode::UnknownTopicOrPartition),
+    }
 }
 
 async fn read_one<E: Env>(
@@ -132,6 +162,7 @@ async fn read_one<E: Env>(
         }
         Err(error) => {
             let mut fetched = Fetched { error: Some(error), ..Fetched::empty(key) };
+            fetched.current_leader = moved::leader_of(rooms, key, error);
             // As Kafka: an empty list where there is no such partition, null beside other errors.
             if matches!(error, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId) {
                 fetched.aborted = Some(Vec::new());
@@ -177,12 +208,16 @@ fn look<E: Env>(
     fetched: &mut Fetched<FileOf<E>>,
 ) -> Result<Option<Visible<E>>, ErrorCode> {
     let partition = find(rooms, key)?;
-    if reader.is_follower {
-        return Err(ErrorCode::NotLeaderOrFollower);
-    }
     // Unlike others, Fetch takes every epoch below zero for none.
     partition.check_leader_epoch(interest.current_leader_epoch.max(-1))?;
-    let offsets = partition.log.offsets();
+    match reader.who {
+        Who::Follower { id, broker_epoch } => {
+            partition.judge(id, broker_epoch, interest.current_leader_epoch >= 0)?;
+        }
+        Who::Consumer { may_read_followers: true } => partition.check_replica()?,
+        Who::Consumer { may_read_followers: false } => partition.check_leader()?,
+    }
+    let mut offsets = partition.log.offsets();
     note_offsets(fetched, offsets);
     if reader.reads_committed {
         fetched.aborted = Some(Vec::new());
@@ -200,12 +235,36 @@ fn look<E: Env>(
     if interest.fetch_offset < offsets.log_start || interest.fetch_offset > offsets.log_end {
         return Err(ErrorCode::OffsetOutOfRange);
     }
-    let upper = if reader.reads_committed { offsets.last_stable } else { offsets.high_watermark };
+    let upper = match reader.who {
+        Who::Follower { id, broker_epoch } => {
+            partition.fetched(Fetch {
+                replica: id,
+                broker_epoch,
+                is_eligible: is_eligible(rooms, id, broker_epoch),
+                offset: interest.fetch_offset,
+                log_start: interest.log_start_offset,
+                log_end: offsets.log_end,
+            });
+            // What it is told is committed counts what it has just said.
+            offsets = partition.log.offsets();
+            note_offsets(fetched, offsets);
+            offsets.log_end
+        }
+        Who::Consumer { .. } if reader.reads_committed => offsets.last_stable,
+        Who::Consumer { .. } => offsets.high_watermark,
+    };
     let upper = if planted(Plant::ReadAboveHighWatermark) { offsets.log_end } else { upper };
     if interest.fetch_offset >= upper {
         return Ok(None);
     }
     Ok(Some(Visible { partition, upper }))
+}
+
+/// Whether the cluster lets this life of a broker into an ISR (KIP-841, KIP-903).
+fn is_eligible<E: Env>(rooms: &Rooms<E>, id: i32, broker_epoch: i64) -> bool {
+    let image = rooms.controller.image();
+    let fits = |known: i64| broker_epoch < 0 || broker_epoch == known;
+    image.brokers.get(id).is_some_and(|broker| broker.is_active() && fits(broker.epoch))
 }
 
 fn note_offsets<F>(fetched: &mut Fetched<F>, offsets: Offsets) {

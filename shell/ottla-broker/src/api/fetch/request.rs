@@ -7,6 +7,8 @@ use crate::partition::session::{Interest, InterestKey, Interests, SessionRequest
 
 /// First version that names topics by id.
 pub(super) const BY_ID: i16 = 13;
+/// First version of consumers that can read from followers (KIP-392).
+pub(super) const FROM_FOLLOWERS: i16 = 11;
 
 /// Takes the request apart; nothing of it keeps the frame alive.
 pub(super) fn session_request(request: FetchRequest, version: i16) -> SessionRequest {
@@ -44,11 +46,15 @@ fn interest(partition: &FetchPartition) -> Interest {
         max_bytes: partition.partition_max_bytes,
         current_leader_epoch: partition.current_leader_epoch,
         last_fetched_epoch: partition.last_fetched_epoch,
+        log_start_offset: partition.log_start_offset,
         told: None,
     }
 }
 
-/// The broker that reads as a follower; negative for a consumer.
-pub(super) fn replica_id(request: &FetchRequest, version: i16) -> i32 {
-    if version >= 15 { request.replica_state.replica_id } else { request.replica_id }
+/// The broker that reads as a follower, and the life it is in; negative for a consumer.
+pub(super) fn replica(request: &FetchRequest, version: i16) -> (i32, i64) {
+    if version < 15 {
+        return (request.replica_id, -1);
+    }
+    (request.replica_state.replica_id, request.replica_state.replica_epoch)
 }

@@ -5,12 +5,13 @@ use ottla_env::sim::{SimDisk, SimFile};
 use ottla_env::{Disk, File, OpenOptions};
 use ottla_protocol::messages::FetchResponse;
 use ottla_protocol::messages::fetch_response::{
-    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint,
+    PartitionData,
 };
 use ottla_protocol::{ApiKey, ErrorCode, Str, Uuid};
 use proptest::prelude::*;
 
-use super::{Chunks, EpochEnd, Found, encode};
+use super::{Chunks, CurrentLeader, EpochEnd, Found, Node, encode};
 use crate::api::answer::{self, Part};
 use crate::api::context::RequestContext;
 use crate::log::FileRange;
@@ -51,6 +52,8 @@ prop_compose! {
         error in prop_oneof![Just(None), Just(Some(ErrorCode::OffsetOutOfRange))],
         offsets in any::<(i64, i64, i64)>(),
         diverging in proptest::option::of(any::<(i32, i64)>()),
+        leader in proptest::option::of(any::<(i32, i32)>()),
+        preferred_replica in any::<i32>(),
         aborted in proptest::option::of(proptest::collection::vec(any::<(i64, i64)>(), 0..3)),
         sizes in proptest::collection::vec(0_usize..3000, 0..4),
         in_file in any::<bool>(),
@@ -71,6 +74,8 @@ prop_compose! {
             last_stable_offset: offsets.1,
             log_start_offset: offsets.2,
             diverging: diverging.map(|(epoch, end_offset)| EpochEnd { epoch, end_offset }),
+            current_leader: leader.map(|(id, epoch)| CurrentLeader { id, epoch }),
+            preferred_replica,
             aborted,
             bytes,
             records,
@@ -79,7 +84,12 @@ prop_compose! {
 }
 
 /// The same answer as the generated structure of the protocol crate.
-fn generated(error: Option<ErrorCode>, session_id: i32, fetched: &[Fetched]) -> FetchResponse {
+fn generated(
+    error: Option<ErrorCode>,
+    session_id: i32,
+    fetched: &[Fetched],
+    leaders: &[Node],
+) -> FetchResponse {
     let same_topic = |a: &Fetched, b: &Fetched| a.topic_id == b.topic_id && a.topic == b.topic;
     let topics = fetched.chunk_by(same_topic).map(|topic| FetchableTopicResponse {
         topic: topic[0].topic.clone(),
@@ -91,8 +101,24 @@ fn generated(error: Option<ErrorCode>, session_id: i32, fetched: &[Fetched]) -> 
         error_code: error.map_or(0, ErrorCode::code),
         session_id,
         responses: topics.collect(),
+        node_endpoints: leaders.iter().map(endpoint).collect(),
         ..FetchResponse::default()
     }
+}
+
+fn endpoint(node: &Node) -> NodeEndpoint {
+    NodeEndpoint {
+        node_id: node.id,
+        host: node.host.clone(),
+        port: node.port,
+        rack: node.rack.clone(),
+        ..NodeEndpoint::default()
+    }
+}
+
+fn node((id, port, rack): (i32, i32, Option<String>)) -> Node {
+    let rack = rack.map(Str::from);
+    Node { id, host: Str::from(format!("host-{id}")), port, rack, is_fenced: false }
 }
 
 fn partition(fetched: &Fetched) -> PartitionData {
@@ -114,6 +140,14 @@ fn partition(fetched: &Fetched) -> PartitionData {
                 ..EpochEndOffset::default()
             }
         }),
+        current_leader: fetched.current_leader.map_or_else(LeaderIdAndEpoch::default, |leader| {
+            LeaderIdAndEpoch {
+                leader_id: leader.id,
+                leader_epoch: leader.epoch,
+                ..LeaderIdAndEpoch::default()
+            }
+        }),
+        preferred_read_replica: fetched.preferred_replica,
         aborted_transactions: fetched
             .aborted
             .as_ref()
@@ -132,17 +166,23 @@ proptest! {
         error in prop_oneof![Just(None), Just(Some(ErrorCode::FetchSessionIdNotFound))],
         session_id in any::<i32>(),
         fetched in proptest::collection::vec(fetched(), 0..6),
+        leaders in proptest::collection::vec(any::<(i32, i32, Option<String>)>(), 0..3),
     ) {
         // Divergence has no place before v12, and no default value is written as one.
         let mut fetched = fetched;
         for one in &mut fetched {
             one.diverging = one.diverging.filter(|end| version >= 12 && (end.epoch, end.end_offset) != (-1, -1));
+            one.current_leader = one.current_leader.filter(|leader| version >= 12 && (leader.id, leader.epoch) != (-1, -1));
+            if version < 11 {
+                one.preferred_replica = -1;
+            }
         }
+        let leaders: Vec<Node> = leaders.into_iter().filter(|_| version >= 16).map(node).collect();
         let (error, session_id) = if version >= 7 { (error, session_id) } else { (None, 0) };
         let context = context(version);
         let expected =
-            answer::encode(ApiKey::Fetch, &context, &generated(error, session_id, &fetched)).unwrap();
-        let written = encode(&context, error, session_id, fetched).unwrap();
+            answer::encode(ApiKey::Fetch, &context, &generated(error, session_id, &fetched, &leaders)).unwrap();
+        let written = encode(&context, error, session_id, (fetched, leaders)).unwrap();
         prop_assert_eq!(written.length, expected.length);
         let parts = written.parts.iter().flat_map(|part| match part {
             Part::Bytes(bytes) => bytes.to_vec(),

@@ -86,7 +86,7 @@ impl<E: Env> ControllerDriver<E> {
         Ok(())
     }
 
-    /// Opens the given partitions of a topic, those that this node leads.
+    /// Makes of the given partitions of a topic what the image says they are on this node.
     pub(super) async fn lead(
         &self,
         image: &MetadataImage,
@@ -94,16 +94,14 @@ impl<E: Env> ControllerDriver<E> {
         indexes: impl Iterator<Item = i32>,
     ) -> Result<(), LogError> {
         let config = self.topic_log_config(image, topic);
-        let here = indexes.filter_map(|index| {
-            let partition = topic.partitions.get(&index)?;
-            let is_led = partition.leader == self.node.node_id;
-            is_led.then_some((index, partition.leader_epoch))
-        });
-        let here: Vec<(i32, i32)> = here.collect();
+        let indexes: Vec<i32> = indexes.collect();
+        if let Some(me) = image.brokers.get(self.node.node_id) {
+            self.registry.office().set_broker_epoch(me.epoch);
+        }
         loop {
-            match self.registry.lead_all(&topic.name, topic.id, &here, &config) {
+            match self.registry.assign(topic, &indexes, &config) {
                 Err(LogError::Busy) => self.data_dir.room().await,
-                outcome => return outcome,
+                outcome => return outcome.map(drop),
             }
         }
     }
@@ -112,7 +110,7 @@ impl<E: Env> ControllerDriver<E> {
         loop {
             match self.registry.remove_topic(topic) {
                 Err(LogError::Busy) => self.data_dir.room().await,
-                outcome => return outcome,
+                outcome => return outcome.map(drop),
             }
         }
     }

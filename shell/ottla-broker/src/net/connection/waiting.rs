@@ -2,10 +2,13 @@
 
 use ottla_env::{Env, MonoTime};
 use ottla_protocol::ErrorCode;
+use tokio::sync::Notify;
 
 use super::{Connection, End, STALL_MAX, UNACKNOWLEDGED_MAX, UNSENT_MAX};
+use crate::api::produce::Unacknowledged;
 use crate::net::socket::Moved;
 use crate::phase::{Phase, reached};
+use crate::rooms::Rooms;
 
 impl<E: Env> Connection<E> {
     /// Waits for the next thing to happen and takes note of it.
@@ -25,11 +28,12 @@ impl<E: Env> Connection<E> {
         let next_phase = if draining { Phase::Closing } else { Phase::Draining };
         let may_receive = !draining && self.has_room() && !self.socket.ended;
         let may_exchange = may_receive || !self.socket.outgoing.is_empty();
-        let Connection { rooms, socket, limits, phase, unacknowledged, alarm, .. } = self;
-        let lsn = unacknowledged.front().map(|oldest| oldest.lsn);
+        let Connection { rooms, socket, limits, phase, unacknowledged, alarm, replicated, .. } =
+            self;
+        let oldest = unacknowledged.front();
         tokio::select! {
             biased;
-            _ = rooms.data_dir.wait_durable(lsn.unwrap_or_default()), if lsn.is_some() => {}
+            () = has_more(rooms, oldest, replicated), if oldest.is_some() => {}
             moved = socket.exchange(may_receive, limits.frame_bytes), if may_exchange => {
                 self.note(moved?);
             }
@@ -43,13 +47,14 @@ impl<E: Env> Connection<E> {
     pub(super) async fn settle(&mut self) -> Result<(), End> {
         self.commit().await;
         self.acknowledge()?;
-        while let Some(oldest) = self.unacknowledged.front() {
-            let lsn = oldest.lsn;
+        while !self.unacknowledged.is_empty() {
             self.arm();
-            let Connection { rooms, socket, limits, phase, alarm, .. } = self;
+            let Connection {
+                rooms, socket, limits, phase, alarm, unacknowledged, replicated, ..
+            } = self;
             tokio::select! {
                 biased;
-                _ = rooms.data_dir.wait_durable(lsn) => {}
+                () = has_more(rooms, unacknowledged.front(), replicated) => {}
                 moved = socket.exchange(false, limits.frame_bytes),
                     if !socket.outgoing.is_empty() => self.note(moved?),
                 () = alarm => self.check_time()?,
@@ -67,13 +72,13 @@ impl<E: Env> Connection<E> {
         }
     }
 
-    /// Answers the produce requests whose records are durable, or never will be.
+    /// Answers the produce requests whose records are committed, or never will be.
     fn acknowledge(&mut self) -> Result<(), End> {
         let Some(oldest) = self.unacknowledged.front() else { return Ok(()) };
         let durable_lsn = self.rooms.data_dir.durable();
         let failed = oldest.lsn > durable_lsn && self.rooms.data_dir.failed().is_some();
         while let Some(oldest) = self.unacknowledged.front() {
-            if oldest.lsn <= durable_lsn {
+            if oldest.lsn <= durable_lsn && oldest.is_replicated() {
                 self.answer_oldest(None)?;
             } else if failed {
                 self.answer_oldest(Some(ErrorCode::KafkaStorageError))?;
@@ -154,5 +159,16 @@ impl<E: Env> Connection<E> {
         assert!(self.alarm_at > now, "what is overdue has been dealt with");
         self.alarm = self.rooms.env.sleep_until(self.alarm_at);
         Ok(())
+    }
+}
+
+/// Until there is more of what the oldest produce request waits for: this node's disk first, then
+/// other replicas.
+async fn has_more<E: Env>(rooms: &Rooms<E>, oldest: Option<&Unacknowledged>, replicated: &Notify) {
+    let Some(oldest) = oldest else { return };
+    // Durable or failed, it is looked at again.
+    let _ended = rooms.data_dir.wait_durable(oldest.lsn).await;
+    if !oldest.is_replicated() {
+        replicated.notified().await;
     }
 }

@@ -18,6 +18,7 @@ fn interests(partitions: std::ops::Range<i32>) -> Interests {
         max_bytes: 1,
         current_leader_epoch: -1,
         last_fetched_epoch: -1,
+        log_start_offset: -1,
         told: None,
     };
     partitions.map(|partition| (key(partition), interest(0))).collect()

@@ -3,7 +3,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use super::{Waiter, Watchers};
+use super::{Sight, Waiter, Watchers};
 
 fn is_woken(waiter: &Waiter, bytes: i64) -> bool {
     let woken = pin!(waiter.arrived(bytes));
@@ -15,7 +15,8 @@ fn is_woken(waiter: &Waiter, bytes: i64) -> bool {
 fn a_waiter_is_woken_when_its_bytes_are_there() {
     let (one, two) = (Arc::new(Watchers::default()), Arc::new(Watchers::default()));
     let waiter = Arc::new(Waiter::default());
-    let registrations = [one.watch(&waiter), two.watch(&waiter)];
+    let registrations =
+        [one.watch(&waiter, Sight::Committed), two.watch(&waiter, Sight::Committed)];
     waiter.reset();
     one.appending(60);
     one.progressed();
@@ -43,7 +44,7 @@ fn what_becomes_visible_later_counts() {
     let watchers = Arc::new(Watchers::default());
     let waiter = Arc::new(Waiter::default());
     watchers.appending(100);
-    let _registration = watchers.watch(&waiter);
+    let _registration = watchers.watch(&waiter, Sight::Committed);
     waiter.reset();
     watchers.progressed();
     assert!(is_woken(&waiter, 100));
@@ -54,7 +55,7 @@ fn what_becomes_visible_later_counts() {
 fn a_change_of_role_wakes_everybody() {
     let watchers = Arc::new(Watchers::default());
     let waiter = Arc::new(Waiter::default());
-    let _registration = watchers.watch(&waiter);
+    let _registration = watchers.watch(&waiter, Sight::Committed);
     waiter.reset();
     watchers.wake_all();
     assert!(is_woken(&waiter, i64::MAX));
