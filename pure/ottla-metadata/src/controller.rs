@@ -6,30 +6,52 @@
 
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{
-    AlterConfigsRequest, AlterConfigsResponse, CreatePartitionsRequest, CreatePartitionsResponse,
-    CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+    AlterConfigsRequest, AlterConfigsResponse, AlterPartitionReassignmentsRequest,
+    AlterPartitionReassignmentsResponse, AlterPartitionRequest, AlterPartitionResponse,
+    AssignReplicasToDirsRequest, AssignReplicasToDirsResponse, BrokerHeartbeatRequest,
+    BrokerHeartbeatResponse, BrokerRegistrationRequest, ControllerRegistrationRequest,
+    CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
+    DeleteTopicsRequest, DeleteTopicsResponse, ElectLeadersRequest, ElectLeadersResponse,
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+    ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, UnregisterBrokerRequest,
+    UnregisterControllerRequest, UpdateFeaturesRequest, UpdateFeaturesResponse,
 };
 
 use crate::image::{MetadataImage, ReplayError};
 use crate::record::MetadataRecord;
 
+mod alter_partition;
+mod assign_dirs;
 mod assignment;
 mod bootstrap;
-mod brokers;
 mod config_changes;
 mod configs;
 mod create_topic;
+mod elect_leaders;
 mod entropy;
+mod fencing;
+mod heartbeat;
 mod internal_topics;
+mod leaders;
+mod levels;
+mod partition_change;
 mod partitions;
+mod placer;
 mod producer_ids;
+mod reassign;
+mod reassignment;
 mod refusal;
+mod registration;
+mod renewal;
+mod sessions;
 mod soft;
+mod tick;
 mod topics;
+mod unregister;
+mod update_features;
+mod updates;
 
 pub use bootstrap::BOOTSTRAP_NAME;
-pub use brokers::Registration;
 pub use internal_topics::NewTopic;
 pub use producer_ids::{PRODUCER_ID_BLOCK, ProducerIdBlock};
 pub use soft::Soft;
@@ -42,7 +64,33 @@ pub const RECORDS_MAX: usize = 10_000;
 pub enum Command {
     /// Makes the first records of a cluster; nothing where there are some.
     Bootstrap,
-    RegisterBroker(Registration),
+    /// A broker joins, fenced until its heartbeats say that it has read the metadata.
+    RegisterBroker {
+        request: BrokerRegistrationRequest,
+        version: i16,
+        /// The broker is this very process, and the process is the whole quorum: it has read the
+        /// metadata, so the fence comes down at once, and no session of it can expire.
+        unfence: bool,
+    },
+    BrokerHeartbeat(BrokerHeartbeatRequest),
+    /// Due at [`Controller::deadline_ms`].
+    Tick,
+    AlterPartition {
+        request: AlterPartitionRequest,
+        version: i16,
+    },
+    ElectLeaders(ElectLeadersRequest),
+    AlterPartitionReassignments(AlterPartitionReassignmentsRequest),
+    ListPartitionReassignments(ListPartitionReassignmentsRequest),
+    AssignReplicasToDirs(AssignReplicasToDirsRequest),
+    UnregisterBroker(UnregisterBrokerRequest),
+    RegisterController(ControllerRegistrationRequest),
+    UnregisterController(UnregisterControllerRequest),
+    /// All features but kraft.version, which is a matter of the quorum.
+    UpdateFeatures {
+        request: UpdateFeaturesRequest,
+        version: i16,
+    },
     /// Gives partitions of a broker that comes back a new leader epoch: what the dead process
     /// acknowledged last may be gone, and an epoch must not name two histories. Answers how many
     /// are left for the next such command.
@@ -72,6 +120,13 @@ pub enum Reply {
     Registered {
         broker_epoch: i64,
     },
+    BrokerHeartbeat(BrokerHeartbeatResponse),
+    AlterPartition(AlterPartitionResponse),
+    ElectLeaders(ElectLeadersResponse),
+    AlterPartitionReassignments(AlterPartitionReassignmentsResponse),
+    ListPartitionReassignments(ListPartitionReassignmentsResponse),
+    AssignReplicasToDirs(AssignReplicasToDirsResponse),
+    UpdateFeatures(UpdateFeaturesResponse),
     Remaining(usize),
     CreateTopics(CreateTopicsResponse),
     /// One answer per topic, in the order of the command.
@@ -122,25 +177,65 @@ impl Controller {
         self.image.next_offset
     }
 
-    pub fn handle(&self, soft: &mut Soft, _now_ms: i64, command: Command) -> Decision {
+    /// Decides one command. `now_ms` only ever grows, and is not the time of day.
+    pub fn handle(&self, soft: &mut Soft, now_ms: i64, command: Command) -> Decision {
+        soft.follow(&self.image, now_ms);
+        let decision = self.decide(soft, now_ms, command);
+        if let Some(clocks) = soft.clocks.as_mut().filter(|_| !decision.records.is_empty()) {
+            clocks.written_ms = now_ms;
+        }
+        decision
+    }
+
+    /// When [`Command::Tick`] has something to do; a time that has passed means now.
+    pub fn deadline_ms(&self, soft: &Soft) -> Option<i64> {
+        tick::deadline_ms(&self.image, soft)
+    }
+
+    fn decide(&self, soft: &mut Soft, now_ms: i64, command: Command) -> Decision {
+        let image = &self.image;
         match command {
-            Command::Bootstrap => bootstrap::handle(&self.image),
-            Command::RegisterBroker(registration) => brokers::register(&self.image, registration),
+            Command::Bootstrap => bootstrap::handle(image),
+            Command::RegisterBroker { request, version, unfence } => {
+                let asked = registration::Asked { request, version, unfence };
+                registration::register(image, soft, now_ms, asked)
+            }
+            Command::BrokerHeartbeat(request) => {
+                heartbeat::heartbeat(image, soft, now_ms, &request)
+            }
+            Command::Tick => tick::tick(image, soft, now_ms),
+            Command::AlterPartition { request, version } => {
+                alter_partition::alter(image, soft, &request, version)
+            }
+            Command::ElectLeaders(request) => elect_leaders::elect(image, soft, &request),
+            Command::AlterPartitionReassignments(request) => reassign::alter(image, soft, &request),
+            Command::ListPartitionReassignments(request) => reassign::list(image, &request),
+            Command::AssignReplicasToDirs(request) => assign_dirs::assign(image, soft, &request),
+            Command::UnregisterBroker(request) => {
+                unregister::broker(image, soft, request.broker_id)
+            }
+            Command::RegisterController(request) => unregister::register_controller(image, request),
+            Command::UnregisterController(request) => {
+                unregister::controller(image, soft, request.controller_id)
+            }
+            Command::UpdateFeatures { request, version } => {
+                update_features::update(image, soft, &request, version)
+            }
             Command::RenewLeaderEpochs { broker_id } => {
-                brokers::renew_leader_epochs(&self.image, soft, broker_id)
+                renewal::renew_leader_epochs(image, soft, broker_id)
             }
-            Command::CreateTopics(request) => topics::create(&self.image, soft, request),
-            Command::EnsureTopics(topics) => internal_topics::ensure(&self.image, soft, topics),
+            Command::CreateTopics(request) => topics::create(image, soft, request),
+            Command::EnsureTopics(topics) => internal_topics::ensure(image, soft, topics),
             Command::DeleteTopics { request, version } => {
-                topics::delete(&self.image, soft, &request, version)
+                topics::delete(image, soft, &request, version)
             }
-            Command::CreatePartitions(request) => partitions::create(&self.image, soft, request),
-            Command::AlterConfigs(request) => configs::alter(&self.image, soft, &request),
+            Command::CreatePartitions(request) => partitions::create(image, soft, request),
+            Command::AlterConfigs(request) => configs::alter(image, soft, &request),
             Command::IncrementalAlterConfigs(request) => {
-                configs::incremental_alter(&self.image, soft, &request)
+                configs::incremental_alter(image, soft, &request)
             }
             Command::AllocateProducerIds { broker_id, broker_epoch } => {
-                producer_ids::allocate(&self.image, broker_id, broker_epoch)
+                producer_ids::allocate(image, broker_id, broker_epoch)
             }
         }
     }

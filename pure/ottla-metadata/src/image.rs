@@ -11,7 +11,9 @@ mod acls;
 mod brokers;
 mod configs;
 mod controllers;
+pub mod directory;
 mod features;
+mod index;
 mod partition;
 mod producer_ids;
 mod quotas;
@@ -23,8 +25,11 @@ pub use acls::{Acl, Acls};
 pub use brokers::{Broker, Brokers, Endpoint, SupportedRange};
 pub use configs::{ConfigResource, Configs, Overrides, ResourceType};
 pub use controllers::{ControllerRegistration, Controllers};
-pub use features::{Features, METADATA_VERSION, SUPPORTED, Supported};
-pub use partition::{NO_LEADER, Partition};
+pub use features::{ELIGIBLE_LEADER_REPLICAS, Features, METADATA_VERSION, SUPPORTED, Supported};
+pub use index::PartitionId;
+pub use partition::{
+    NO_LEADER, NO_LEADER_CHANGE, NO_RECOVERY_CHANGE, Partition, RECOVERED, RECOVERING,
+};
 pub use producer_ids::ProducerIds;
 pub use quotas::{QuotaEntity, Quotas};
 pub use scram::{Scram, ScramCredential};
@@ -84,7 +89,7 @@ impl MetadataImage {
         Ok(())
     }
 
-    /// The node that answers for the controller: the only one there is, or nobody yet.
+    /// Brokers that may lead and serve, in the order of ids.
     pub fn live_brokers(&self) -> impl Iterator<Item = &Broker> {
         self.brokers.iter().filter(|broker| broker.is_active())
     }

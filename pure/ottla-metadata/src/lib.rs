@@ -3,6 +3,7 @@
 //! - [`MetadataRecord`]: one record of `__cluster_metadata`, framed as Kafka frames it.
 //! - [`image::MetadataImage`]: what all records so far add up to. Immutable where it is shared,
 //!   cheap to clone, changed only by applying records.
+//! - [`snapshot::records`]: an image as the records of a snapshot.
 //! - [`controller::Controller`]: the replicated machine. A command goes in, records and a reply
 //!   come out; only `replay` changes what is replicated.
 //!
@@ -17,6 +18,8 @@ pub mod record;
 pub mod topic_name;
 
 pub mod image;
+
+pub mod snapshot;
 
 pub mod controller;
 

@@ -33,12 +33,13 @@ macro_rules! metadata_records {
                 }
             }
 
-            /// The version this record is written in, at the metadata version Ottla starts with.
-            pub fn version(&self) -> i16 {
+            /// The version this record is written in where the cluster has agreed on this level of
+            /// metadata.version: the members that are not newer must be able to read it.
+            pub fn version_at(&self, metadata_version: i16) -> i16 {
                 match self {
                     $(Self::$variant(record) => {
-                        let version: fn(&$record) -> i16 = $version;
-                        version(record)
+                        let version: fn(&$record, i16) -> i16 = $version;
+                        version(record, metadata_version)
                     })*
                 }
             }
@@ -73,33 +74,51 @@ macro_rules! metadata_records {
 }
 
 metadata_records! {
-    0 RegisterBroker(RegisterBrokerRecord) = |_| 4;
-    1 UnregisterBroker(UnregisterBrokerRecord) = |_| 0;
-    2 Topic(TopicRecord) = |_| 0;
-    3 Partition(PartitionRecord) = |_| 2;
-    4 Config(ConfigRecord) = |_| 0;
-    5 PartitionChange(PartitionChangeRecord) = |_| 2;
-    7 FenceBroker(FenceBrokerRecord) = |_| 0;
-    8 UnfenceBroker(UnfenceBrokerRecord) = |_| 0;
-    9 RemoveTopic(RemoveTopicRecord) = |_| 0;
-    10 DelegationToken(DelegationTokenRecord) = |_| 0;
-    11 UserScramCredential(UserScramCredentialRecord) = |_| 0;
-    12 FeatureLevel(FeatureLevelRecord) = |_| 0;
-    14 ClientQuota(ClientQuotaRecord) = |_| 0;
-    15 ProducerIds(ProducerIdsRecord) = |_| 0;
-    17 BrokerRegistrationChange(BrokerRegistrationChangeRecord) = registration_change_version;
-    18 AccessControlEntry(AccessControlEntryRecord) = |_| 0;
-    19 RemoveAccessControlEntry(RemoveAccessControlEntryRecord) = |_| 0;
-    20 NoOp(NoOpRecord) = |_| 0;
-    21 ZkMigrationState(ZkMigrationStateRecord) = |_| 0;
-    22 RemoveUserScramCredential(RemoveUserScramCredentialRecord) = |_| 0;
-    23 BeginTransaction(BeginTransactionRecord) = |_| 0;
-    24 EndTransaction(EndTransactionRecord) = |_| 0;
-    25 AbortTransaction(AbortTransactionRecord) = |_| 0;
-    26 RemoveDelegationToken(RemoveDelegationTokenRecord) = |_| 0;
-    27 RegisterController(RegisterControllerRecord) = |_| 0;
-    28 ClearElr(ClearElrRecord) = |_| 0;
-    29 UnregisterController(UnregisterControllerRecord) = |_| 0;
+    0 RegisterBroker(RegisterBrokerRecord) = |_, level| register_broker_version(level);
+    1 UnregisterBroker(UnregisterBrokerRecord) = |_, _| 0;
+    2 Topic(TopicRecord) = |_, _| 0;
+    3 Partition(PartitionRecord) = |_, level| partition_version(level);
+    4 Config(ConfigRecord) = |_, _| 0;
+    5 PartitionChange(PartitionChangeRecord) = |_, level| partition_version(level);
+    7 FenceBroker(FenceBrokerRecord) = |_, _| 0;
+    8 UnfenceBroker(UnfenceBrokerRecord) = |_, _| 0;
+    9 RemoveTopic(RemoveTopicRecord) = |_, _| 0;
+    10 DelegationToken(DelegationTokenRecord) = |_, _| 0;
+    11 UserScramCredential(UserScramCredentialRecord) = |_, _| 0;
+    12 FeatureLevel(FeatureLevelRecord) = |_, _| 0;
+    14 ClientQuota(ClientQuotaRecord) = |_, _| 0;
+    15 ProducerIds(ProducerIdsRecord) = |_, _| 0;
+    17 BrokerRegistrationChange(BrokerRegistrationChangeRecord) = |record, _| registration_change_version(record);
+    18 AccessControlEntry(AccessControlEntryRecord) = |_, _| 0;
+    19 RemoveAccessControlEntry(RemoveAccessControlEntryRecord) = |_, _| 0;
+    20 NoOp(NoOpRecord) = |_, _| 0;
+    21 ZkMigrationState(ZkMigrationStateRecord) = |_, _| 0;
+    22 RemoveUserScramCredential(RemoveUserScramCredentialRecord) = |_, _| 0;
+    23 BeginTransaction(BeginTransactionRecord) = |_, _| 0;
+    24 EndTransaction(EndTransactionRecord) = |_, _| 0;
+    25 AbortTransaction(AbortTransactionRecord) = |_, _| 0;
+    26 RemoveDelegationToken(RemoveDelegationTokenRecord) = |_, _| 0;
+    27 RegisterController(RegisterControllerRecord) = |_, _| 0;
+    28 ClearElr(ClearElrRecord) = |_, _| 0;
+    29 UnregisterController(UnregisterControllerRecord) = |_, _| 0;
+}
+
+fn register_broker_version(metadata_version: i16) -> i16 {
+    match metadata_version {
+        ..8 => 1,
+        8..17 => 2,
+        17..30 => 3,
+        30.. => 4,
+    }
+}
+
+/// Directories came with 3.7-IV2, eligible leader replicas with 4.0-IV1.
+fn partition_version(metadata_version: i16) -> i16 {
+    match metadata_version {
+        ..17 => 0,
+        17..23 => 1,
+        23.. => 2,
+    }
 }
 
 /// Kafka writes a change of registration in the lowest version that can hold it.
@@ -114,10 +133,15 @@ fn registration_change_version(record: &BrokerRegistrationChangeRecord) -> i16 {
 }
 
 impl MetadataRecord {
-    /// The value of this record in the log.
+    /// The value of this record in the log of a cluster at the newest level.
     pub fn encode(&self) -> Result<Bytes, RecordError> {
+        self.encode_at(i16::MAX)
+    }
+
+    /// The value of this record where the cluster has agreed on this level of metadata.version.
+    pub fn encode_at(&self, metadata_version: i16) -> Result<Bytes, RecordError> {
         let mut e = Encoder::new();
-        let version = self.version();
+        let version = self.version_at(metadata_version);
         e.put_unsigned_varint(FRAME_VERSION);
         e.put_unsigned_varint(self.api_key() as u32);
         e.put_unsigned_varint(version as u32);

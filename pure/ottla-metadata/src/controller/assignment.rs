@@ -1,11 +1,11 @@
-//! Which brokers get which replicas: by hand, checked, or by striping over racks and brokers.
+//! Which brokers get which replicas: by hand, checked, or by the placer.
 
-use std::collections::BTreeMap;
-
+use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::PartitionRecord;
-use ottla_protocol::{ErrorCode, Uuid};
 
 use super::entropy::Entropy;
+use super::leaders;
+use super::placer::Placer;
 use super::refusal::Refusal;
 use crate::image::{Broker, MetadataImage, NO_LEADER};
 
@@ -22,9 +22,15 @@ pub(super) fn validate_manual(
     let mut sorted = replicas.to_vec();
     sorted.sort_unstable();
     for (index, id) in sorted.iter().enumerate() {
-        if image.brokers.get(*id).is_none() {
+        let Some(broker) = image.brokers.get(*id) else {
             return refuse(format!(
                 "The manual partition assignment includes broker {id}, but no such broker is registered."
+            ));
+        };
+        if broker.is_cordoned() {
+            return refuse(format!(
+                "The manual partition assignment includes broker {id}, but all its log directories \
+                 are cordoned."
             ));
         }
         if index > 0 && sorted[index - 1] == *id {
@@ -72,51 +78,23 @@ pub(super) fn place(
     count: i32,
     factor: usize,
 ) -> Result<Vec<PartitionRecord>, Refusal> {
-    let refuse = |message: String| {
-        let message = format!("Unable to replicate the partition {factor} time(s): {message}");
-        Err(Refusal::new(ErrorCode::InvalidReplicationFactor, message))
-    };
-    let registered = image.brokers.len();
+    let refuse = |message: String| Err(Refusal::new(ErrorCode::InvalidReplicationFactor, message));
+    let mut placer = Placer::new(image.brokers.iter(), entropy);
+    if placer.active_brokers == 0 {
+        let message =
+            "All brokers are currently fenced, or have all their log directories cordoned.";
+        return refuse(message.into());
+    }
+    let registered = placer.brokers;
     if factor > registered {
         return refuse(format!(
             "The target replication factor of {factor} cannot be reached because only {registered} \
              broker(s) are registered or some brokers have all their log directories cordoned."
         ));
     }
-    let active = striped(image.live_brokers());
-    if active.is_empty() {
-        let message =
-            "All brokers are currently fenced or have all their log directories cordoned.";
-        return refuse(message.into());
-    }
-    // Brokers that are away get followers only where the others do not suffice.
-    let away = striped(image.brokers.iter().filter(|broker| !broker.is_active()));
-    let start = entropy.below(active.len());
-    let partitions = (first..first.saturating_add(count)).map(|index| {
-        let lead = start + (index - first) as usize;
-        let followers = active.len() - 1;
-        // Each full round of leaders shifts the followers, so that they do not pair up for ever.
-        let shift = if followers > 0 { (lead / active.len()) % followers } else { 0 };
-        let mut replicas = vec![active[lead % active.len()]];
-        let others = (0..followers)
-            .map(|step| active[(lead + 1 + (step + shift) % followers) % active.len()]);
-        replicas.extend(others.chain(away.iter().copied()).take(factor - 1));
-        partition_record(image, index, replicas)
-    });
+    let partitions = (first..first.saturating_add(count))
+        .map(|index| partition_record(image, index, placer.place(factor, entropy)));
     Ok(partitions.collect())
-}
-
-/// Broker ids so that neighbours stand in different racks where that is possible.
-fn striped<'a>(brokers: impl Iterator<Item = &'a Broker>) -> Vec<i32> {
-    let mut racks: BTreeMap<Option<&str>, Vec<i32>> = BTreeMap::new();
-    for broker in brokers {
-        racks.entry(broker.rack.as_deref()).or_default().push(broker.id);
-    }
-    let longest = racks.values().map(Vec::len).max().unwrap_or(0);
-    (0..longest)
-        .flat_map(|row| racks.values().filter_map(move |rack| rack.get(row)))
-        .copied()
-        .collect()
 }
 
 /// In sync are the replicas that are up; the first of them leads.
@@ -127,7 +105,7 @@ fn partition_record(
 ) -> PartitionRecord {
     let active = |id: &&i32| image.brokers.get(**id).is_some_and(Broker::is_active);
     let isr: Vec<i32> = replicas.iter().filter(active).copied().collect();
-    let directories = replicas.iter().map(|id| directory_of(image, *id)).collect();
+    let directories = directories(image, &replicas);
     PartitionRecord {
         partition_id,
         leader: isr.first().copied().unwrap_or(NO_LEADER),
@@ -140,10 +118,10 @@ fn partition_record(
     }
 }
 
-/// A broker with one log directory will use that one; otherwise it says later which.
-fn directory_of(image: &MetadataImage, broker_id: i32) -> Uuid {
-    match image.brokers.get(broker_id).map(|broker| broker.log_dirs.as_slice()) {
-        Some([only]) => *only,
-        _ => Uuid::ZERO,
+/// Nothing where the log says nothing of directories.
+fn directories(image: &MetadataImage, replicas: &[i32]) -> Vec<ottla_protocol::Uuid> {
+    match image.features.has_directories() {
+        true => replicas.iter().map(|id| leaders::default_directory(image, *id)).collect(),
+        false => Vec::new(),
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn create(
     validate_name(image, &topic.name)?;
     let overrides = validate_configs(soft, topic)?;
     let partitions = partitions(image, soft, topic)?;
-    let topic_id = soft.entropy.topic_id();
+    let topic_id = unused_id(image, soft);
     let num_partitions = partitions.len() as i32;
     let replication_factor =
         partitions.first().map_or(0, |partition| partition.replicas.len()) as i16;
@@ -44,6 +44,16 @@ pub(super) fn create(
         MetadataRecord::from(partition)
     }));
     Ok(Created { topic_id, overrides, num_partitions, replication_factor, records })
+}
+
+/// No two topics share an id, whatever the seeds of the controllers that made them.
+fn unused_id(image: &MetadataImage, soft: &mut Soft) -> Uuid {
+    loop {
+        let id = soft.entropy.topic_id();
+        if image.topics.by_id(id).is_none() {
+            return id;
+        }
+    }
 }
 
 pub(super) fn validate_name(image: &MetadataImage, name: &Str) -> Result<(), Refusal> {
@@ -112,7 +122,12 @@ fn partitions(
         -1 => soft.config.topic.default_replication_factor,
         factor => i32::from(factor),
     };
-    assignment::place(image, &mut soft.entropy, 0, count, factor.max(1) as usize)
+    let factor = factor.max(1) as usize;
+    assignment::place(image, &mut soft.entropy, 0, count, factor).map_err(|refusal| {
+        let why = refusal.message.unwrap_or_default();
+        let message = format!("Unable to replicate the partition {factor} time(s): {why}");
+        Refusal::new(refusal.code, message)
+    })
 }
 
 fn manual(image: &MetadataImage, topic: &CreatableTopic) -> Result<Vec<PartitionRecord>, Refusal> {

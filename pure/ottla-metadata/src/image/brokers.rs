@@ -7,7 +7,7 @@ use ottla_protocol::messages::{
 };
 use ottla_protocol::{Str, Uuid};
 
-use super::ReplayError;
+use super::{ReplayError, directory};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -47,6 +47,17 @@ impl Broker {
         !self.fenced && !self.in_controlled_shutdown
     }
 
+    /// Whether a replica kept in this directory can be served.
+    pub fn has_online_dir(&self, directory: Uuid) -> bool {
+        directory::is_online(directory, &self.log_dirs)
+    }
+
+    /// Every directory is closed to new replicas (KIP-1066).
+    pub fn is_cordoned(&self) -> bool {
+        let dirs = &self.log_dirs;
+        !dirs.is_empty() && dirs.iter().all(|dir| self.cordoned_log_dirs.contains(dir))
+    }
+
     pub fn endpoint(&self, listener: &str) -> Option<&Endpoint> {
         self.endpoints.iter().find(|endpoint| endpoint.name == *listener)
     }
@@ -66,6 +77,10 @@ impl Brokers {
     /// In the order of ids.
     pub fn iter(&self) -> impl Iterator<Item = &Broker> {
         self.by_id.values()
+    }
+
+    pub fn is_active(&self, id: i32) -> bool {
+        self.by_id.get(&id).is_some_and(Broker::is_active)
     }
 
     pub fn len(&self) -> usize {

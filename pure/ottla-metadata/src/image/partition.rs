@@ -3,12 +3,18 @@
 use ottla_protocol::Uuid;
 use ottla_protocol::messages::{PartitionChangeRecord, PartitionRecord};
 
+use super::directory;
+
 /// The leader of a partition that has none.
 pub const NO_LEADER: i32 = -1;
 /// The leader in a change that does not touch it.
-const NO_LEADER_CHANGE: i32 = -2;
+pub const NO_LEADER_CHANGE: i32 = -2;
 /// The recovery state in a change that does not touch it.
-const NO_RECOVERY_CHANGE: i8 = -1;
+pub const NO_RECOVERY_CHANGE: i8 = -1;
+/// The leader has every committed record.
+pub const RECOVERED: i8 = 0;
+/// The leader was elected uncleanly and must repair what that left behind (KIP-704).
+pub const RECOVERING: i8 = 1;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partition {
@@ -21,7 +27,7 @@ pub struct Partition {
     pub eligible_leader_replicas: Vec<i32>,
     pub last_known_elr: Vec<i32>,
     pub leader: i32,
-    /// 0 recovered, 1 recovering after an unclean election.
+    /// [`RECOVERED`] or [`RECOVERING`].
     pub leader_recovery_state: i8,
     /// Grows with every change of leader.
     pub leader_epoch: i32,
@@ -34,7 +40,7 @@ impl Partition {
         let or_none = |list: &Option<Vec<i32>>| list.clone().unwrap_or_default();
         Self {
             replicas: record.replicas.clone(),
-            directories: record.directories.clone(),
+            directories: directory::one_each(&record.directories, record.replicas.len()),
             isr: record.isr.clone(),
             removing_replicas: record.removing_replicas.clone(),
             adding_replicas: record.adding_replicas.clone(),
@@ -49,7 +55,7 @@ impl Partition {
 
     /// What the partition is after the change. Naming a leader makes a new leader epoch even where
     /// the leader stays the same.
-    pub(super) fn merged(&self, change: &PartitionChangeRecord) -> Self {
+    pub(crate) fn merged(&self, change: &PartitionChangeRecord) -> Self {
         let mut next = self.clone();
         next.partition_epoch += 1;
         if change.leader != NO_LEADER_CHANGE {
@@ -75,10 +81,27 @@ impl Partition {
         if let Some(directories) = &change.directories {
             next.directories.clone_from(directories);
         }
+        next.directories = directory::one_each(&next.directories, next.replicas.len());
         next
     }
 
     pub fn has_leader(&self) -> bool {
         self.leader != NO_LEADER
+    }
+
+    /// The first replica leads, as it should where nothing is wrong.
+    pub fn has_preferred_leader(&self) -> bool {
+        self.replicas.first() == Some(&self.leader)
+    }
+
+    /// Replicas are on their way in or out (KIP-455).
+    pub fn is_reassigning(&self) -> bool {
+        !self.removing_replicas.is_empty() || !self.adding_replicas.is_empty()
+    }
+
+    /// The log directory the broker keeps its replica in; nothing where it has none.
+    pub fn directory(&self, broker: i32) -> Option<Uuid> {
+        let at = self.replicas.iter().position(|id| *id == broker)?;
+        self.directories.get(at).copied()
     }
 }

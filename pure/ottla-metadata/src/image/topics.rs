@@ -6,7 +6,8 @@ use std::sync::Arc;
 use ottla_protocol::messages::{PartitionChangeRecord, PartitionRecord, TopicRecord};
 use ottla_protocol::{Str, Uuid};
 
-use super::{Partition, ReplayError};
+use super::index::PartitionIndex;
+use super::{NO_LEADER, Partition, PartitionId, ReplayError};
 use crate::shared_map::SharedMap;
 use crate::topic_name;
 
@@ -35,6 +36,7 @@ pub struct Topics {
     /// Names with a `.` or `_`, under what metrics make of them.
     by_collision_key: SharedMap<Str, Vec<Str>>,
     partition_count: usize,
+    index: PartitionIndex,
 }
 
 impl Topics {
@@ -63,6 +65,11 @@ impl Topics {
         self.by_name.values().filter_map(|id| self.by_id.get(id))
     }
 
+    /// In the order of ids.
+    pub fn by_ids(&self) -> impl Iterator<Item = &Arc<Topic>> {
+        self.by_id.values()
+    }
+
     /// The topics whose names are not below `name`, in the order of names.
     pub fn iter_from<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Arc<Topic>> {
         let from = self.by_name.iter_from(Bound::Included(name));
@@ -80,6 +87,42 @@ impl Topics {
     /// Partitions of all topics together.
     pub fn partition_count(&self) -> usize {
         self.partition_count
+    }
+
+    pub fn led_by(&self, broker: i32) -> impl Iterator<Item = PartitionId> + '_ {
+        self.index.led_by(broker)
+    }
+
+    pub fn led_count(&self, broker: i32) -> usize {
+        self.index.led_count(broker)
+    }
+
+    pub fn without_leader(&self) -> impl Iterator<Item = PartitionId> + '_ {
+        self.index.led_by(NO_LEADER)
+    }
+
+    /// What has this broker in its ISR.
+    pub fn in_sync_of(&self, broker: i32) -> impl Iterator<Item = PartitionId> + '_ {
+        self.index.in_sync_of(broker)
+    }
+
+    /// What has this broker among its eligible leader replicas (KIP-966).
+    pub fn eligible_of(&self, broker: i32) -> impl Iterator<Item = PartitionId> + '_ {
+        self.index.eligible_of(broker)
+    }
+
+    /// What is not led by its first replica.
+    pub fn not_preferred(&self) -> impl Iterator<Item = PartitionId> + '_ {
+        self.index.not_preferred()
+    }
+
+    pub fn has_not_preferred(&self) -> bool {
+        self.index.has_not_preferred()
+    }
+
+    /// What has replicas on their way in or out (KIP-455).
+    pub fn reassigning(&self) -> impl Iterator<Item = PartitionId> + '_ {
+        self.index.reassigning()
     }
 
     /// A topic whose name metrics could not tell from this one.
@@ -108,9 +151,12 @@ impl Topics {
     pub(super) fn add_partition(&mut self, record: &PartitionRecord) -> Result<(), ReplayError> {
         let topic = self.topic_mut(record.topic_id)?;
         let partition = Arc::new(Partition::new(record));
-        if topic.partitions.insert(record.partition_id, partition).is_none() {
+        let before = topic.partitions.insert(record.partition_id, Arc::clone(&partition));
+        if before.is_none() {
             self.partition_count += 1;
         }
+        let id = PartitionId { topic_id: record.topic_id, partition: record.partition_id };
+        self.index.follow(id, before.as_deref(), Some(&partition));
         Ok(())
     }
 
@@ -119,13 +165,14 @@ impl Topics {
         record: &PartitionChangeRecord,
     ) -> Result<(), ReplayError> {
         let topic = self.topic_mut(record.topic_id)?;
-        match topic.partitions.get_mut(&record.partition_id) {
-            Some(partition) => *partition = Arc::new(partition.merged(record)),
-            None => {
-                let (topic, partition) = (topic.name.to_string(), record.partition_id);
-                return Err(ReplayError::UnknownPartition { topic, partition });
-            }
-        }
+        let Some(partition) = topic.partitions.get_mut(&record.partition_id) else {
+            let (topic, partition) = (topic.name.to_string(), record.partition_id);
+            return Err(ReplayError::UnknownPartition { topic, partition });
+        };
+        let after = Arc::new(partition.merged(record));
+        let before = std::mem::replace(partition, Arc::clone(&after));
+        let id = PartitionId { topic_id: record.topic_id, partition: record.partition_id };
+        self.index.follow(id, Some(&before), Some(&after));
         Ok(())
     }
 
@@ -149,11 +196,15 @@ impl Topics {
                 .map(|(index, _)| *index)
                 .collect();
             for index in indexes {
-                if let Some(partition) = topic.partitions.get_mut(&index) {
-                    let partition = Arc::make_mut(partition);
-                    partition.eligible_leader_replicas.clear();
-                    partition.last_known_elr.clear();
-                }
+                let topic = self.topic_mut(id)?;
+                let Some(partition) = topic.partitions.get_mut(&index) else { continue };
+                let mut after = (**partition).clone();
+                after.eligible_leader_replicas.clear();
+                after.last_known_elr.clear();
+                let after = Arc::new(after);
+                let before = std::mem::replace(partition, Arc::clone(&after));
+                let id = PartitionId { topic_id: id, partition: index };
+                self.index.follow(id, Some(&before), Some(&after));
             }
         }
         Ok(())
@@ -164,6 +215,10 @@ impl Topics {
         let topic = self.by_id.remove(&id).ok_or(ReplayError::UnknownTopic(id))?;
         self.by_name.remove(&topic.name);
         self.partition_count -= topic.partitions.len();
+        for (index, partition) in topic.partitions.iter() {
+            let id = PartitionId { topic_id: id, partition: *index };
+            self.index.follow(id, Some(partition), None);
+        }
         if let Some(key) = topic_name::collision_key(&topic.name)
             && let Some(names) = self.by_collision_key.get_mut(&key)
         {

@@ -30,14 +30,14 @@ fn a_feature_level_has_kafkas_bytes() {
 #[test]
 fn a_change_of_registration_is_written_in_the_lowest_version() {
     let mut change = BrokerRegistrationChangeRecord { fenced: -1, ..Default::default() };
-    assert_eq!(MetadataRecord::from(change.clone()).version(), 0);
+    assert_eq!(MetadataRecord::from(change.clone()).version_at(33), 0);
     change.in_controlled_shutdown = 1;
-    assert_eq!(MetadataRecord::from(change.clone()).version(), 1);
+    assert_eq!(MetadataRecord::from(change.clone()).version_at(33), 1);
     change.log_dirs = vec![Uuid::ONE];
-    assert_eq!(MetadataRecord::from(change.clone()).version(), 2);
+    assert_eq!(MetadataRecord::from(change.clone()).version_at(33), 2);
     change.cordoned_log_dirs = Some(vec![]);
     let record = MetadataRecord::from(change);
-    assert_eq!(record.version(), 3);
+    assert_eq!(record.version_at(33), 3);
     assert_eq!(MetadataRecord::decode(record.encode().unwrap()).unwrap(), record);
 }
 

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ottla_config::BrokerConfig;
 use ottla_metadata::MetadataRecord;
-use ottla_metadata::controller::{Command, Controller, Registration, Soft};
+use ottla_metadata::controller::{Command, Controller, Soft};
 use ottla_protocol::Uuid;
+use ottla_protocol::messages::BrokerRegistrationRequest;
+use ottla_protocol::messages::broker_registration_request::Feature;
 use ottla_protocol::records::{batches, records};
 
 const LOG: &[u8] = include_bytes!("../data/kafka-4.3.1-cluster-metadata.log");
@@ -69,14 +71,24 @@ fn the_log_adds_up_to_what_kafka_described() {
 fn a_broker_that_takes_over_leads_what_kafka_led() {
     let mut controller = replayed();
     let mut soft = Soft::new(0, Arc::new(BrokerConfig::defaults()), [1, 2, 3, 4]);
-    let registration = Registration {
+    let former = controller.image().brokers.get(0).unwrap();
+    // Able to do all that Kafka's broker was.
+    let features = former.features.iter().map(|(name, range)| Feature {
+        name: name.clone(),
+        min_supported_version: range.min,
+        max_supported_version: range.max,
+        ..Default::default()
+    });
+    let request = BrokerRegistrationRequest {
         broker_id: 0,
         incarnation_id: Uuid::ONE,
-        endpoints: Vec::new(),
-        rack: None,
-        log_dirs: controller.image().brokers.get(0).unwrap().log_dirs.clone(),
+        features: features.collect(),
+        log_dirs: former.log_dirs.clone(),
+        previous_broker_epoch: former.epoch,
+        ..Default::default()
     };
-    let decision = controller.handle(&mut soft, 0, Command::RegisterBroker(registration));
+    let register = Command::RegisterBroker { request, version: 4, unfence: true };
+    let decision = controller.handle(&mut soft, 0, register);
     for record in &decision.records {
         controller.replay(record).unwrap();
     }

@@ -2,6 +2,14 @@
 
 use super::*;
 
+fn next_life(broker_id: i32) -> Command {
+    let request = BrokerRegistrationRequest {
+        incarnation_id: Uuid::from_u128(2000),
+        ..registration(broker_id)
+    };
+    Command::RegisterBroker { request, version: 4, unfence: true }
+}
+
 #[test]
 fn a_cluster_begins_with_kafkas_bootstrap_transaction() {
     let mut world = World::empty();
@@ -29,15 +37,17 @@ fn a_cluster_begins_with_kafkas_bootstrap_transaction() {
 fn a_broker_registers_at_its_offset_and_is_unfenced() {
     let mut world = World::of(0);
     let at = world.log.len() as i64;
-    let reply = world.run(Command::RegisterBroker(registration(0)));
+    let reply = world.run(registering(0));
     assert_eq!(reply, Reply::Registered { broker_epoch: at });
     let broker = world.image().brokers.get(0).unwrap();
     assert_eq!((broker.epoch, broker.fenced), (at, false));
     assert!(broker.is_active());
     assert_eq!(broker.endpoint("PLAINTEXT").unwrap().port, 9092);
 
+    // The same process asks again: it has its epoch. The next one has another.
+    assert_eq!(world.run(registering(0)), Reply::Registered { broker_epoch: at });
     let again = world.log.len() as i64;
-    let reply = world.run(Command::RegisterBroker(registration(0)));
+    let reply = world.run(next_life(0));
     assert_eq!(reply, Reply::Registered { broker_epoch: again });
     assert!(again > at);
 }
@@ -58,7 +68,7 @@ fn leader_epochs_are_renewed_once_each() {
         }
     }
     // The next life of the broker begins the next epoch.
-    world.run(Command::RegisterBroker(registration(0)));
+    world.run(next_life(0));
     assert_eq!(world.run(renew()), Reply::Remaining(3_000));
 }
 

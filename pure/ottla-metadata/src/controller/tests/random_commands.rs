@@ -63,7 +63,7 @@ fn command() -> impl Strategy<Value = Command> {
         3 => grow,
         3 => alter,
         2 => ensure,
-        1 => broker.clone().prop_map(|id| Command::RegisterBroker(registration(id))),
+        1 => broker.clone().prop_map(registering),
         1 => broker.clone().prop_map(|broker_id| Command::RenewLeaderEpochs { broker_id }),
         1 => (broker, 0i64..50).prop_map(|(broker_id, broker_epoch)| {
             Command::AllocateProducerIds { broker_id, broker_epoch }

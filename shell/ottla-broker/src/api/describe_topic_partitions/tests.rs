@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
 use ottla_config::BrokerConfig;
-use ottla_metadata::controller::{Command, Controller, NewTopic, Registration, Soft};
+use ottla_metadata::controller::{Command, Controller, NewTopic, Soft};
 use ottla_protocol::Uuid;
+use ottla_protocol::messages::BrokerRegistrationRequest;
+use ottla_protocol::messages::broker_registration_request::Feature;
 use ottla_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
 use proptest::prelude::*;
 
@@ -11,18 +13,19 @@ use super::*;
 fn image(topics: &[(String, i32)]) -> MetadataImage {
     let mut controller = Controller::default();
     let mut soft = Soft::new(0, Arc::new(BrokerConfig::defaults()), [1, 2, 3, 4]);
-    let registration = Registration {
+    let version = Feature { name: "metadata.version".into(), ..Default::default() };
+    let request = BrokerRegistrationRequest {
         broker_id: 0,
         incarnation_id: Uuid::ONE,
-        endpoints: Vec::new(),
-        rack: None,
-        log_dirs: vec![Uuid::ONE],
+        features: vec![version],
+        ..Default::default()
     };
+    let register = Command::RegisterBroker { request, version: 4, unfence: true };
     let topics = topics.iter().map(|(name, num_partitions)| NewTopic {
         num_partitions: *num_partitions,
         ..NewTopic::auto(Str::from(name))
     });
-    let commands = [Command::RegisterBroker(registration), Command::EnsureTopics(topics.collect())];
+    let commands = [register, Command::EnsureTopics(topics.collect())];
     for command in commands {
         for record in controller.handle(&mut soft, 0, command).records {
             controller.replay(&record).unwrap();

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use ottla_config::{Advertised, FlushMode, Listener};
 use ottla_env::Env;
 use ottla_metadata::MetadataRecord;
-use ottla_metadata::controller::{Command, Registration, Reply, Soft};
-use ottla_metadata::image::{Endpoint, MetadataImage};
-use ottla_protocol::messages::AbortTransactionRecord;
+use ottla_metadata::controller::{Command, Reply, Soft};
+use ottla_metadata::image::{MetadataImage, SUPPORTED};
+use ottla_protocol::messages::broker_registration_request::{Feature, Listener as Endpoint};
+use ottla_protocol::messages::{AbortTransactionRecord, BrokerRegistrationRequest};
 use ottla_protocol::{Str, Uuid};
 use tokio::sync::Mutex;
 
@@ -87,14 +88,27 @@ async fn register<E: Env>(
     let node_id = driver.node.node_id;
     let mut incarnation = [0; 16];
     driver.env.fill_random(&mut incarnation);
-    let registration = Registration {
+    let features = SUPPORTED.iter().map(|known| Feature {
+        name: known.name.into(),
+        min_supported_version: known.min,
+        max_supported_version: known.max,
+        ..Default::default()
+    });
+    // A log that survives a crash makes every stop an orderly one (KIP-966).
+    let keeps_all = config.ottla.flush != FlushMode::None;
+    let former = machine.controller.image().brokers.get(node_id).filter(|_| keeps_all);
+    let request = BrokerRegistrationRequest {
         broker_id: node_id,
         incarnation_id: Uuid::from_random(incarnation),
-        endpoints: endpoints(&config.listeners, bound),
+        listeners: endpoints(&config.listeners, bound),
+        features: features.collect(),
         rack: config.node.broker_rack.as_deref().map(Str::copy_from),
         log_dirs: vec![driver.node.directory_id],
+        previous_broker_epoch: former.map_or(-1, |broker| broker.epoch),
+        ..Default::default()
     };
-    let reply = command(driver, machine, Command::RegisterBroker(registration)).await?;
+    let register = Command::RegisterBroker { request, version: 4, unfence: true };
+    let reply = command(driver, machine, register).await?;
     if let Reply::Registered { broker_epoch } = reply {
         let _first_start = driver.broker_epoch.set(broker_epoch);
     }
@@ -129,6 +143,7 @@ fn endpoints(listeners: &[Listener], bound: &[(String, SocketAddr)]) -> Vec<Endp
             host: Str::copy_from(host),
             port,
             security_protocol: listener.protocol.id(),
+            ..Default::default()
         }
     });
     endpoint.collect()
