@@ -4,6 +4,7 @@
 //! - [`image::MetadataImage`]: what all records so far add up to. Immutable where it is shared,
 //!   cheap to clone, changed only by applying records.
 //! - [`snapshot::records`]: an image as the records of a snapshot.
+//! - [`balance::propose`]: which replicas should move.
 //! - [`controller::Controller`]: the replicated machine. A command goes in, records and a reply
 //!   come out; only `replay` changes what is replicated.
 //!
@@ -20,6 +21,8 @@ pub mod topic_name;
 pub mod image;
 
 pub mod snapshot;
+
+pub mod balance;
 
 pub mod controller;
 
