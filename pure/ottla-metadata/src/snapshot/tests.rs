@@ -6,26 +6,15 @@ use ottla_protocol::messages::*;
 
 use super::*;
 
-#[test]
-fn everything_is_in_it_in_kafkas_order() {
-    let entity = |name: Option<&'static str>| client_quota_record::EntityData {
-        entity_type: "user".into(),
-        entity_name: name.map(Into::into),
-        ..Default::default()
-    };
-    let quota = |name| ClientQuotaRecord {
-        entity: vec![entity(name)],
-        key: "producer_byte_rate".into(),
-        value: 10.5,
-        ..Default::default()
-    };
+/// Features, brokers, controllers, topics.
+fn cluster() -> Vec<MetadataRecord> {
     let topic_id = Uuid::from_u128(7);
     let level = |name: &'static str, feature_level| FeatureLevelRecord {
         name: name.into(),
         feature_level,
         ..Default::default()
     };
-    let all: Vec<MetadataRecord> = vec![
+    vec![
         level("metadata.version", 33).into(),
         level("group.version", 1).into(),
         RegisterBrokerRecord {
@@ -58,6 +47,23 @@ fn everything_is_in_it_in_kafkas_order() {
             ..Default::default()
         }
         .into(),
+    ]
+}
+
+/// Settings and security.
+fn settings() -> Vec<MetadataRecord> {
+    let entity = |name: Option<&'static str>| client_quota_record::EntityData {
+        entity_type: "user".into(),
+        entity_name: name.map(Into::into),
+        ..Default::default()
+    };
+    let quota = |name| ClientQuotaRecord {
+        entity: vec![entity(name)],
+        key: "producer_byte_rate".into(),
+        value: 10.5,
+        ..Default::default()
+    };
+    vec![
         ConfigRecord {
             resource_type: 2,
             resource_name: "t".into(),
@@ -84,7 +90,12 @@ fn everything_is_in_it_in_kafkas_order() {
         }
         .into(),
         DelegationTokenRecord { token_id: "x".into(), ..Default::default() }.into(),
-    ];
+    ]
+}
+
+#[test]
+fn everything_is_in_it_in_kafkas_order() {
+    let all = [cluster(), settings()].concat();
     let mut image = MetadataImage::default();
     all.iter().for_each(|record| image.apply(record).unwrap());
     assert_eq!(records(&image), all);
