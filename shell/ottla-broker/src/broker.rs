@@ -9,8 +9,14 @@ use std::time::Duration;
 use ottla_config::{BrokerConfig, ConfigError, FlushMode, Layers, Listener};
 use ottla_env::{Env, Listener as _, Task};
 
-use crate::drivers::controller::{ControllerDriver, ControllerError};
+use crate::drivers::channel::ControllerChannel;
+use crate::drivers::controller::ControllerDriver;
 use crate::drivers::coordinator::CoordinatorDriver;
+use crate::drivers::lifecycle::{LifecycleDriver, LifecycleError};
+use crate::drivers::metadata::MetadataDriver;
+use crate::drivers::producer_ids::ProducerIds;
+use crate::drivers::raft::{RaftDriver, RaftStartError};
+use crate::drivers::replica::ReplicaDriver;
 use crate::log::{self, DataDir, DataDirOptions, OpenError};
 use crate::net::budget::Budget;
 use crate::net::gate::{Gate, Limits};
@@ -25,6 +31,8 @@ use crate::rooms::Rooms;
 
 /// How long requests that have begun may take once the node stops.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// How long the controller may take to move this broker's leaderships before it stops.
+const LEAVE_MAX: Duration = Duration::from_secs(10);
 /// How long connections may take to close after that.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
 /// The share of the memory budget that requests may take while they arrive.
@@ -32,13 +40,23 @@ const REQUESTS_SHARE: usize = 4;
 /// The memory budget where none is configured.
 const MEMORY_BUDGET: usize = 1 << 30;
 
+/// Connections of other nodes, and of tools, to the controller's listeners.
+const CONTROLLER_CONNECTIONS: usize = 10_000;
+/// What their requests may take of memory while they arrive.
+const CONTROLLER_REQUESTS: usize = 64 << 20;
+
 /// A running node.
 pub struct Broker<E: Env> {
     rooms: Arc<Rooms<E>>,
     gate: Arc<Gate>,
     phase: PhaseSender,
+    /// Controllers go on talking to each other until this node has left the quorum.
+    controller_phase: PhaseSender,
     bound: Vec<(String, SocketAddr)>,
+    /// End by themselves once the node drains.
     tasks: Vec<Task>,
+    /// Needed until the last request is answered; ended then.
+    drivers: Vec<Task>,
 }
 
 /// Why a node did not start. Each says what to do next.
@@ -47,8 +65,10 @@ pub enum StartError {
     /// Everything that is wrong with the configuration.
     Config(Vec<ConfigError>),
     DataDir(OpenError),
-    /// The cluster's metadata cannot be read, or this broker not registered.
-    Controller(ControllerError),
+    /// The metadata log or the quorum's state cannot be opened.
+    Raft(RaftStartError),
+    /// This node cannot take its place in the cluster.
+    Lifecycle(LifecycleError),
     /// An address cannot be listened on.
     Listen {
         listener: String,
@@ -70,7 +90,8 @@ impl std::fmt::Display for StartError {
                 Ok(())
             }
             StartError::DataDir(error) => error.fmt(f),
-            StartError::Controller(error) => error.fmt(f),
+            StartError::Raft(error) => error.fmt(f),
+            StartError::Lifecycle(error) => error.fmt(f),
             StartError::Listen { listener, address, source } => {
                 write!(f, "cannot listen on {address} ({listener}): {source}")?;
                 if source.kind() == std::io::ErrorKind::AddrInUse {
@@ -98,8 +119,9 @@ impl<E: Env> Broker<E> {
             listeners.iter().map(|bound| (bound.name.clone(), bound.address)).collect();
         let gate = Gate::new(connection_limits(&config));
         let budget = Budget::new(request_budget(&config));
-        let rooms = Arc::new(furnish(env.clone(), config, data_dir));
+        let rooms = furnish(env.clone(), config, data_dir, &bound).await?;
         let phase = PhaseSender::new(Phase::Serving);
+        let controller_phase = PhaseSender::new(Phase::Serving);
         let doorway = Arc::new(Doorway {
             rooms: Arc::clone(&rooms),
             gate: Arc::clone(&gate),
@@ -107,20 +129,44 @@ impl<E: Env> Broker<E> {
             pool: Arc::new(Pool::default()),
             phase: phase.subscribe(),
         });
+        // Clients that fill the node must not lock the quorum out.
+        let controller_doorway = Arc::new(Doorway {
+            rooms: Arc::clone(&rooms),
+            gate: Gate::new(controller_limits()),
+            budget: Budget::new(CONTROLLER_REQUESTS),
+            pool: Arc::new(Pool::default()),
+            phase: controller_phase.subscribe(),
+        });
         let accept = |listener: Bound<E>| {
-            let is_controller = listener.is_controller;
-            let sign = Sign { name: Arc::from(listener.name.as_str()), is_controller };
-            env.spawn("listener", accept_loop(Arc::clone(&doorway), listener.socket, sign))
+            let name = Arc::from(listener.name.as_str());
+            let doorway = if listener.is_controller { &controller_doorway } else { &doorway };
+            let sign = Sign { name, is_controller: listener.is_controller };
+            env.spawn("listener", accept_loop(Arc::clone(doorway), listener.socket, sign))
         };
+        // A quorum cannot form unless its members hear each other; clients wait until there is one.
         let (controllers, clients): (Vec<_>, Vec<_>) =
             listeners.into_iter().partition(|listener| listener.is_controller);
-        // A quorum cannot form unless its members hear each other from the very beginning.
         let mut tasks: Vec<Task> = controllers.into_iter().map(accept).collect();
-        rooms.controller.start(&bound).await.map_err(StartError::Controller)?;
+        let mut drivers = rooms.raft.start();
+        drivers.extend(rooms.metadata.start());
+        drivers.extend(rooms.controller.start());
+        drivers.extend(rooms.lifecycle.start());
+        if rooms.config.get().is_broker() {
+            match rooms.lifecycle.join().await {
+                Ok(heartbeats) => drivers.push(heartbeats),
+                Err(error) => {
+                    controller_phase.send_replace(Phase::Closing);
+                    end(tasks).await;
+                    end(drivers).await;
+                    rooms.data_dir.close().await;
+                    return Err(StartError::Lifecycle(error));
+                }
+            }
+        }
         tasks.extend(clients.into_iter().map(accept));
         tasks.push(env.spawn("limits", follow_limits(Arc::clone(&doorway))));
         tasks.extend(rooms.groups.start());
-        Ok(Broker { rooms, gate, phase, bound, tasks })
+        Ok(Broker { rooms, gate, phase, controller_phase, bound, tasks, drivers })
     }
 
     /// The address of each listener, with the real port.
@@ -136,6 +182,7 @@ impl<E: Env> Broker<E> {
     /// Stops: takes in nothing new, answers what has begun, makes everything durable.
     pub async fn shutdown(self) {
         let env = self.rooms.env.clone();
+        self.rooms.lifecycle.leave(LEAVE_MAX).await;
         self.phase.send_replace(Phase::Draining);
         self.rooms.groups.stop().await;
         if env.timeout(DRAIN_MAX, self.gate.empty()).await.is_err() {
@@ -145,10 +192,21 @@ impl<E: Env> Broker<E> {
                 tracing::warn!(connections = self.gate.count(), "connections were cut off");
             }
         }
+        self.rooms.raft.resign().await;
+        self.controller_phase.send_replace(Phase::Closing);
         for task in self.tasks {
             let _stopped = task.await;
         }
+        end(self.drivers).await;
         self.rooms.data_dir.close().await;
+    }
+}
+
+/// Ends tasks that would run for ever.
+async fn end(tasks: Vec<Task>) {
+    for task in tasks {
+        task.abort();
+        let _stopped = task.await;
     }
 }
 
@@ -160,14 +218,14 @@ struct Bound<E: Env> {
     socket: E::Listener,
 }
 
-/// Binds every address that clients use, then those that controllers do if this node is one.
+/// Binds the addresses of this node's roles.
 async fn bind<E: Env>(env: &E, config: &BrokerConfig) -> Result<Vec<Bound<E>>, StartError> {
-    let is_controller = config.node.process_roles.iter().any(|role| role == "controller");
-    let (controllers, clients): (Vec<_>, Vec<_>) =
-        config.listeners.iter().partition(|listener| listener.is_controller);
-    let controllers = controllers.into_iter().filter(|_| is_controller);
     let mut listeners = Vec::new();
-    for listener in clients.into_iter().chain(controllers) {
+    let is_ours = |listener: &&Listener| match listener.is_controller {
+        true => config.is_controller(),
+        false => config.is_broker(),
+    };
+    for listener in config.listeners.iter().filter(is_ours) {
         let failed = |source| StartError::Listen {
             listener: listener.name.clone(),
             address: format!("{}:{}", listener.host, listener.port),
@@ -193,7 +251,13 @@ async fn resolve<E: Env>(env: &E, listener: &Listener) -> std::io::Result<Socket
     first.copied().ok_or_else(|| std::io::Error::other("the name has no address"))
 }
 
-fn furnish<E: Env>(env: E, config: BrokerConfig, data_dir: DataDir<E>) -> Rooms<E> {
+/// Makes the node's parts, each of what it needs; none does anything yet.
+async fn furnish<E: Env>(
+    env: E,
+    config: BrokerConfig,
+    data_dir: DataDir<E>,
+    bound: &[(String, SocketAddr)],
+) -> Result<Arc<Rooms<E>>, StartError> {
     let slots = config.listener.max_incremental_fetch_session_cache_slots;
     let sessions = Sessions::new(usize::try_from(slots).unwrap_or(0));
     let node = NodeIdentity {
@@ -204,21 +268,58 @@ fn furnish<E: Env>(env: E, config: BrokerConfig, data_dir: DataDir<E>) -> Rooms<
     let config = ConfigCell::new(config);
     let office = Office::new(env.clone(), node.node_id, config.clone());
     let partitions = Registry::new(data_dir.clone(), office);
-    let controller = ControllerDriver::new(
-        env.clone(),
-        data_dir.clone(),
-        Arc::clone(&partitions),
-        config.clone(),
-        node.clone(),
-    );
-    let groups = CoordinatorDriver::new(
-        env.clone(),
-        data_dir.clone(),
-        Arc::clone(&partitions),
+    let (e, d, n, c) = (|| env.clone(), || data_dir.clone(), || node.clone(), || config.clone());
+    let raft = RaftDriver::open(e(), d(), n(), c(), bound).await.map_err(StartError::Raft)?;
+    let replica = ReplicaDriver::new(d(), Arc::clone(&partitions), c(), n());
+    let metadata = MetadataDriver::new(e(), Arc::clone(&raft), replica);
+    let controller = ControllerDriver::new(e(), Arc::clone(&raft), Arc::clone(&metadata), c(), n());
+    let channel = ControllerChannel::new(
+        e(),
+        n(),
+        c(),
+        Arc::clone(&raft),
+        Arc::clone(&metadata),
         Arc::clone(&controller),
-        config.clone(),
     );
-    Rooms { env, node, config, data_dir, partitions, sessions, controller, groups }
+    let lifecycle = LifecycleDriver::new(
+        e(),
+        n(),
+        c(),
+        bound,
+        Arc::clone(&raft),
+        Arc::clone(&metadata),
+        Arc::clone(&channel),
+    );
+    let producer_ids = ProducerIds::new(Arc::clone(&channel), Arc::clone(&lifecycle));
+    let groups = CoordinatorDriver::new(
+        e(),
+        d(),
+        Arc::clone(&partitions),
+        Arc::clone(&metadata),
+        Arc::clone(&channel),
+        c(),
+    );
+    Ok(Arc::new(Rooms {
+        env,
+        node,
+        config,
+        data_dir,
+        partitions,
+        sessions,
+        raft,
+        metadata,
+        controller,
+        channel,
+        lifecycle,
+        producer_ids,
+        groups,
+    }))
+}
+
+/// A cluster has few controllers, but every broker fetches from them.
+fn controller_limits() -> Limits {
+    let per_ip_overrides = std::collections::BTreeMap::new();
+    Limits { total: CONTROLLER_CONNECTIONS, per_ip: CONTROLLER_CONNECTIONS, per_ip_overrides }
 }
 
 fn data_dir_options(config: &BrokerConfig) -> DataDirOptions {

@@ -14,6 +14,7 @@ use ottla_protocol::{ApiKey, Request, decode_request};
 
 use crate::api::context::RequestContext;
 use crate::api::dispatch;
+use crate::api::principal::Principal;
 use crate::net::budget::Budget;
 use crate::net::intake::Intake;
 use crate::net::pool::Pool;
@@ -39,6 +40,8 @@ pub fn connection(bytes: &[u8], step: usize) -> usize {
         local: peer,
         listener: Arc::from("PLAINTEXT"),
         is_controller: false,
+        principal: Principal::anonymous(),
+        undecided: None,
     };
     let mut intake = Intake::new(Arc::new(Pool::default()), Budget::new(BUDGET));
     let mut rest = bytes;

@@ -4,8 +4,13 @@ use std::sync::Arc;
 
 use ottla_env::Env;
 
+use crate::drivers::channel::ControllerChannel;
 use crate::drivers::controller::ControllerDriver;
 use crate::drivers::coordinator::CoordinatorDriver;
+use crate::drivers::lifecycle::LifecycleDriver;
+use crate::drivers::metadata::MetadataDriver;
+use crate::drivers::producer_ids::ProducerIds;
+use crate::drivers::raft::RaftDriver;
 use crate::log::DataDir;
 use crate::node::{ConfigCell, NodeIdentity};
 use crate::partition::registry::Registry;
@@ -19,6 +24,15 @@ pub(crate) struct Rooms<E: Env> {
     pub(crate) data_dir: DataDir<E>,
     pub(crate) partitions: Arc<Registry<E>>,
     pub(crate) sessions: Arc<Sessions>,
+    /// The metadata quorum.
+    pub(crate) raft: Arc<RaftDriver<E>>,
+    /// The cluster as this node has it.
+    pub(crate) metadata: Arc<MetadataDriver<E>>,
+    /// Decides about the cluster where this node leads the quorum.
     pub(crate) controller: Arc<ControllerDriver<E>>,
+    /// The way to the controller that does.
+    pub(crate) channel: Arc<ControllerChannel<E>>,
+    pub(crate) lifecycle: Arc<LifecycleDriver<E>>,
+    pub(crate) producer_ids: Arc<ProducerIds<E>>,
     pub(crate) groups: Arc<CoordinatorDriver<E>>,
 }

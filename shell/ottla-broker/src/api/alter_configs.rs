@@ -1,39 +1,41 @@
 //! AlterConfigs (key 33): v0-2. The old request: settings that are not named lose their value. In force
-//! when it is answered.
+//! on every live broker when it is answered.
 
-use std::sync::Arc;
-
-use ottla_env::Env;
-use ottla_metadata::controller::{Command, Reply};
+use ottla_metadata::controller::{Command, Refusal, Reply};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::alter_configs_response::AlterConfigsResourceResponse;
 use ottla_protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};
 
-use super::context::RequestContext;
-use crate::rooms::Rooms;
+use crate::drivers::controller::ControllerRequest;
 
-pub(crate) async fn handle<E: Env>(
-    rooms: &Arc<Rooms<E>>,
-    _context: &RequestContext,
-    request: AlterConfigsRequest,
-) -> AlterConfigsResponse {
-    let resources = request.resources.iter();
-    let asked: Vec<_> =
-        resources.map(|asked| (asked.resource_type, asked.resource_name.clone())).collect();
-    match rooms.controller.submit(Command::AlterConfigs(request)).await {
-        Ok(Reply::AlterConfigs(response)) => response,
-        outcome => {
-            let code = outcome.err().unwrap_or(ErrorCode::UnknownServerError);
-            let responses = asked.into_iter().map(|(resource_type, resource_name)| {
-                AlterConfigsResourceResponse {
-                    error_code: code.code(),
-                    error_message: None,
-                    resource_type,
-                    resource_name,
-                    ..Default::default()
-                }
-            });
-            AlterConfigsResponse { responses: responses.collect(), ..Default::default() }
+impl ControllerRequest for AlterConfigsRequest {
+    const SEEN_EVERYWHERE: bool = true;
+
+    fn into_command(self, _version: i16) -> Command {
+        Command::AlterConfigs(self)
+    }
+
+    fn response(reply: Reply) -> Option<AlterConfigsResponse> {
+        match reply {
+            Reply::AlterConfigs(response) => Some(response),
+            _ => None,
         }
+    }
+
+    fn refused(&self, refusal: &Refusal, _version: i16) -> AlterConfigsResponse {
+        let responses = self.resources.iter().map(|asked| AlterConfigsResourceResponse {
+            error_code: refusal.code.code(),
+            error_message: refusal.message.clone(),
+            resource_type: asked.resource_type,
+            resource_name: asked.resource_name.clone(),
+            ..Default::default()
+        });
+        AlterConfigsResponse { responses: responses.collect(), ..Default::default() }
+    }
+
+    fn outcome(response: &AlterConfigsResponse) -> ErrorCode {
+        // The request has no code of its own: what failed it as a whole failed each of its parts.
+        let first = response.responses.first().map_or(0, |result| result.error_code);
+        ErrorCode::from_code_or_unknown(first)
     }
 }

@@ -66,7 +66,7 @@ fn response<E: Env>(
     let served = served.filter(|row| row.served_on.includes(context.is_controller));
     let mut api_keys: Vec<ApiVersion> = served.map(advertised).collect();
     api_keys.sort_by_key(|api| api.api_key);
-    let image = rooms.controller.image();
+    let image = rooms.metadata.image();
     let is_listed = |feature: &&Supported| context.version >= 4 || feature.min > 0;
     ApiVersionsResponse {
         api_keys,

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ottla_protocol::Str;
+use ottla_protocol::{ErrorCode, Str};
+
+use super::principal::Principal;
 
 /// One request's circumstances. The connection keeps one and changes it from request to request.
 #[derive(Debug, Clone)]
@@ -18,8 +20,13 @@ pub(crate) struct RequestContext {
     /// The address the client reached this node at: what it is told where nothing is advertised.
     pub(crate) local: SocketAddr,
     pub(crate) listener: Arc<str>,
-    /// That listener is one of the controllers'.
+    /// It came through a listener of controllers.
     pub(crate) is_controller: bool,
+    /// Who asks, as far as anybody knows.
+    pub(crate) principal: Principal,
+    /// Why the active controller was not asked, or that this node is not the one: for the answer of a
+    /// request that only the controller decides.
+    pub(crate) undecided: Option<ErrorCode>,
 }
 
 /// What a client says it is.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use ottla_env::Env;
+use ottla_metadata::image::Endpoint;
 use ottla_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use ottla_protocol::messages::{DescribeClusterRequest, DescribeClusterResponse};
 use ottla_protocol::{ErrorCode, Str};
@@ -14,37 +15,70 @@ use crate::rooms::Rooms;
 
 /// The endpoints that clients use.
 const BROKERS: i8 = 1;
+/// Those of the controllers, which tools ask for at a controller (KIP-919).
+const CONTROLLERS: i8 = 2;
 
 pub(crate) async fn handle<E: Env>(
     rooms: &Arc<Rooms<E>>,
     context: &RequestContext,
     request: DescribeClusterRequest,
 ) -> DescribeClusterResponse {
-    if request.endpoint_type != BROKERS {
-        let (code, message) = match request.endpoint_type {
-            2 => (
-                ErrorCode::MismatchedEndpointType,
-                "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of \
-                 type CONTROLLER"
-                    .to_owned(),
-            ),
-            other => {
-                (ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {other}"))
-            }
-        };
+    if let Err((code, message)) = check(context, request.endpoint_type) {
         return DescribeClusterResponse {
             error_code: code.code(),
             error_message: Some(Str::from(message)),
             ..Default::default()
         };
     }
-    let image = rooms.controller.image();
+    let (controller_id, brokers) = match request.endpoint_type {
+        CONTROLLERS => controllers(rooms, context),
+        _ => (rooms.node.node_id, brokers(rooms, context, request.include_fenced_brokers)),
+    };
+    DescribeClusterResponse {
+        error_message: None,
+        endpoint_type: request.endpoint_type,
+        cluster_id: Str::copy_from(&rooms.node.cluster_id),
+        controller_id,
+        brokers,
+        cluster_authorized_operations: match request.include_cluster_authorized_operations {
+            true => operations::CLUSTER,
+            false => operations::NOT_ASKED,
+        },
+        ..Default::default()
+    }
+}
+
+/// A listener tells of its own kind alone.
+fn check(context: &RequestContext, endpoint_type: i8) -> Result<(), (ErrorCode, String)> {
+    let mismatch = |sent: &str, wanted: &str| {
+        let message = format!(
+            "The request was sent to an endpoint of type {sent}, but we wanted an endpoint of type \
+             {wanted}"
+        );
+        Err((ErrorCode::MismatchedEndpointType, message))
+    };
+    match (endpoint_type, context.is_controller) {
+        (BROKERS, false) | (CONTROLLERS, true) => Ok(()),
+        (BROKERS, true) => mismatch("CONTROLLER", "BROKER"),
+        (CONTROLLERS, false) => mismatch("BROKER", "CONTROLLER"),
+        (other, _) => {
+            Err((ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {other}")))
+        }
+    }
+}
+
+fn brokers<E: Env>(
+    rooms: &Rooms<E>,
+    context: &RequestContext,
+    include_fenced: bool,
+) -> Vec<DescribeClusterBroker> {
+    let image = rooms.metadata.image();
     let listed = image
         .brokers
         .iter()
-        .filter(|broker| broker.is_active() || (request.include_fenced_brokers && broker.fenced));
-    let brokers = listed.filter_map(|broker| nodes::node(rooms, context, broker));
-    let brokers = brokers.map(|node| DescribeClusterBroker {
+        .filter(|broker| broker.is_active() || (include_fenced && broker.fenced));
+    let nodes = listed.filter_map(|broker| nodes::node(rooms, context, broker));
+    let brokers = nodes.map(|node| DescribeClusterBroker {
         broker_id: node.id,
         host: node.host,
         port: node.port,
@@ -52,16 +86,24 @@ pub(crate) async fn handle<E: Env>(
         is_fenced: node.is_fenced,
         ..Default::default()
     });
-    DescribeClusterResponse {
-        error_message: None,
-        endpoint_type: BROKERS,
-        cluster_id: Str::copy_from(&rooms.node.cluster_id),
-        controller_id: rooms.node.node_id,
-        brokers: brokers.collect(),
-        cluster_authorized_operations: match request.include_cluster_authorized_operations {
-            true => operations::CLUSTER,
-            false => operations::NOT_ASKED,
-        },
-        ..Default::default()
-    }
+    brokers.collect()
+}
+
+/// The active controller, or -1, and every controller that registered with this listener.
+fn controllers<E: Env>(
+    rooms: &Rooms<E>,
+    context: &RequestContext,
+) -> (i32, Vec<DescribeClusterBroker>) {
+    let image = rooms.metadata.image();
+    let controllers = image.controllers.iter().filter_map(|controller| {
+        let named = |endpoint: &&Endpoint| *endpoint.name == *context.listener;
+        let endpoint = controller.endpoints.iter().find(named)?;
+        Some(DescribeClusterBroker {
+            broker_id: controller.id,
+            host: endpoint.host.clone(),
+            port: endpoint.port.into(),
+            ..Default::default()
+        })
+    });
+    (rooms.raft.watch().borrow().leader.unwrap_or(-1), controllers.collect())
 }

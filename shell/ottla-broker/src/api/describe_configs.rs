@@ -26,7 +26,7 @@ pub(crate) async fn handle<E: Env>(
     _context: &RequestContext,
     request: DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
-    let image = rooms.controller.image();
+    let image = rooms.metadata.image();
     let config = rooms.config.get();
     let describer = Describer {
         image: &image,

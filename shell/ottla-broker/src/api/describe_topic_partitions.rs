@@ -27,7 +27,7 @@ pub(crate) async fn handle<E: Env>(
     _context: &RequestContext,
     request: DescribeTopicPartitionsRequest,
 ) -> DescribeTopicPartitionsResponse {
-    page(&rooms.controller.image(), &request)
+    page(&rooms.metadata.image(), &request)
 }
 
 fn page(

@@ -1,4 +1,6 @@
-//! From a frame to the row of the table that serves it. It never serves: it only says who does.
+//! From a frame to the row of the table that serves it. It never answers itself.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_env::Env;
@@ -7,7 +9,9 @@ use ottla_protocol::{ApiKey, Decoder, Message, Str};
 
 use super::answer::RequestError;
 use super::context::RequestContext;
-use super::table::{self, Row};
+use super::forward;
+use super::table::{self, PlainCall, PlainFuture, Row};
+use crate::rooms::Rooms;
 
 /// A request whose header has been read.
 pub(crate) struct Request<E: Env> {
@@ -37,6 +41,20 @@ pub(crate) fn request<E: Env>(
     context.correlation_id = header.correlation_id;
     remember_client_id(context, header.client_id);
     Ok(Request { row, body: decoder.rest() })
+}
+
+/// Serves it: here, or where the controller is.
+pub(crate) fn serve<'a, E: Env>(
+    rooms: &'a Arc<Rooms<E>>,
+    context: &'a mut RequestContext,
+    row: &'static Row<E>,
+    call: PlainCall<E>,
+    body: Bytes,
+) -> PlainFuture<'a> {
+    match row.forwarded {
+        true => Box::pin(forward::serve(rooms, context, row, call, body)),
+        false => call(rooms, context, body),
+    }
 }
 
 /// Keeps the client's id across requests without keeping its frame alive.

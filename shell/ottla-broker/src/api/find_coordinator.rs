@@ -58,7 +58,7 @@ async fn find_group<E: Env>(
     group: &Str,
 ) -> Result<Node, ErrorCode> {
     rooms.groups.ensure_topic().await?;
-    let image = rooms.controller.image();
+    let image = rooms.metadata.image();
     let topic = image.topics.get(OFFSETS_TOPIC).ok_or(ErrorCode::CoordinatorNotAvailable)?;
     let index = CoordinatorDriver::<E>::partition_of(group, topic.partitions.len());
     let leader = topic.partitions.get(&index).map(|partition| partition.leader);

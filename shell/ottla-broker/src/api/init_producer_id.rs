@@ -21,7 +21,7 @@ pub(crate) async fn handle<E: Env>(
     let halves = (request.producer_id == -1) != (request.producer_epoch == -1);
     let outcome = match &request.transactional_id {
         _ if halves => Err(ErrorCode::InvalidRequest),
-        None => rooms.controller.next_producer_id().await,
+        None => rooms.producer_ids.next().await,
         Some(id) if id.is_empty() => Err(ErrorCode::InvalidRequest),
         Some(_) => Err(ErrorCode::UnsupportedVersion),
     };

@@ -19,7 +19,7 @@ pub(super) fn led<E: Env>(
     believed_epoch: i32,
 ) -> Result<Arc<Partition<E>>, ErrorCode> {
     let Some(partition) = rooms.partitions.partition(topic, index) else {
-        let image = rooms.controller.image();
+        let image = rooms.metadata.image();
         let is_elsewhere =
             image.topics.get(topic).is_some_and(|t| t.partitions.contains_key(&index));
         return Err(match is_elsewhere {

@@ -26,7 +26,7 @@ pub(crate) async fn handle<E: Env>(
         let error_code = ErrorCode::UnsupportedVersion.code();
         return ListConfigResourcesResponse { error_code, ..Default::default() };
     };
-    let image = rooms.controller.image();
+    let image = rooms.metadata.image();
     let config_resources =
         asked.into_iter().flat_map(|resource_type| resources(&image, resource_type)).collect();
     ListConfigResourcesResponse { config_resources, ..Default::default() }

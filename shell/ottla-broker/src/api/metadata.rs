@@ -56,7 +56,7 @@ pub(crate) async fn handle<E: Env>(
     {
         refusals = create_missing(rooms, topics).await;
     }
-    let image = rooms.controller.image();
+    let image = rooms.metadata.image();
     let mut topics: Vec<MetadataResponseTopic> = match &asked {
         None => image.topics.iter().map(|topic| found(&image, topic)).collect(),
         Some(asked) => {
@@ -122,7 +122,7 @@ async fn create_missing<E: Env>(
     rooms: &Rooms<E>,
     asked: &[MetadataRequestTopic],
 ) -> Vec<(Str, Refusal)> {
-    let image = rooms.controller.image();
+    let image = rooms.metadata.image();
     let by_name = asked.iter().filter(|topic| topic.topic_id.is_zero());
     let names = by_name.filter_map(|topic| topic.name.as_ref());
     let missing: Vec<Str> = names.filter(|name| !image.topics.contains(name)).cloned().collect();
@@ -130,7 +130,7 @@ async fn create_missing<E: Env>(
         return Vec::new();
     }
     let wanted = missing.iter().map(|name| auto_topic(rooms, name)).collect();
-    let answers = rooms.controller.ensure_topics(wanted).await;
+    let answers = rooms.channel.ensure_topics(wanted).await;
     missing.into_iter().zip(answers).filter_map(|(name, a)| Some((name, a.err()?))).collect()
 }
 

@@ -2,6 +2,7 @@
 //! another handler.
 
 pub(crate) mod answer;
+pub(crate) mod principal;
 pub(crate) mod context;
 pub(crate) mod nodes;
 mod operations;
@@ -42,6 +43,23 @@ mod list_groups;
 mod describe_groups;
 mod delete_groups;
 
+mod allocate_producer_ids;
+mod alter_partition;
+mod alter_partition_reassignments;
+mod assign_replicas_to_dirs;
+mod broker_heartbeat;
+mod broker_registration;
+mod controller_registration;
+mod elect_leaders;
+mod list_partition_reassignments;
+mod unregister_broker;
+mod unregister_controller;
+mod update_features;
+
 pub(crate) mod table;
 
 pub(crate) mod dispatch;
+
+mod envelope;
+
+pub(crate) mod forward;

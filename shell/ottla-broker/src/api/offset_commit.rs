@@ -26,7 +26,7 @@ pub(crate) async fn handle<E: Env>(
     mut request: OffsetCommitRequest,
 ) -> OffsetCommitResponse {
     let version = context.version;
-    let image = rooms.controller.image();
+    let image = rooms.metadata.image();
     // One answer per asked topic, in order; what the coordinator says is put in below.
     let asked = std::mem::take(&mut request.topics);
     let mut topics = Vec::with_capacity(asked.len());

@@ -18,7 +18,7 @@ pub(crate) async fn handle<E: Env>(
     _context: &RequestContext,
     mut request: OffsetDeleteRequest,
 ) -> OffsetDeleteResponse {
-    let image = rooms.controller.image();
+    let image = rooms.metadata.image();
     let mut unknown = Vec::new();
     for topic in &mut request.topics {
         let known = image.topics.get(&topic.name);

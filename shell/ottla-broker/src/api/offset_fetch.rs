@@ -63,7 +63,7 @@ async fn fetch<E: Env>(
     require_stable: bool,
     mut group: OffsetFetchRequestGroup,
 ) -> OffsetFetchResponseGroup {
-    let image = rooms.controller.image();
+    let image = rooms.metadata.image();
     let by_id = version >= TOPIC_ID_VERSION;
     let group_id = group.group_id.clone();
     let wants_all = group.topics.is_none();

@@ -192,7 +192,7 @@ fn find<E: Env>(
     };
     // A topic without a replica here may be another node's.
     let found = found.map_err(|unknown| {
-        let image = rooms.controller.image();
+        let image = rooms.metadata.image();
         let is_known = match version {
             13.. => image.topics.by_id(response.topic_id).is_some(),
             _ => image.topics.contains(&response.name),

@@ -20,16 +20,16 @@ pub(crate) struct Row<E: Env> {
     pub(crate) key: ApiKey,
     pub(crate) versions: RangeInclusive<i16>,
     pub(crate) served_on: On,
+    /// Decided by the active controller: a broker that is not the one hands the request on.
+    pub(crate) forwarded: bool,
     pub(crate) call: Call<E>,
 }
 
-/// The listeners that an API is served on: Kafka's `listeners` of each message.
+/// The listeners an API is served on: those of clients and brokers, or those named in
+/// `controller.listener.names`. On the others it does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum On {
-    /// Those that clients and other brokers use.
     Brokers,
-    /// Those named in `controller.listener.names`.
-    #[expect(dead_code, reason = "the quorum's own requests are not served yet")]
     Controllers,
     Both,
 }
@@ -71,6 +71,7 @@ macro_rules! plain {
             key: messages::$request::KEY,
             versions: $versions,
             served_on: $served_on,
+            forwarded: false,
             call: Call::Plain(|rooms, context, body| {
                 Box::pin(async move {
                     let context = &*context;
@@ -83,17 +84,46 @@ macro_rules! plain {
     };
 }
 
+/// A row for a request that the active controller decides, on whichever node it arrives.
+macro_rules! decided {
+    ($request:ident, $versions:expr, $served_on:expr) => {
+        Row {
+            key: messages::$request::KEY,
+            versions: $versions,
+            served_on: $served_on,
+            // What only brokers and controllers ask, they ask the active controller themselves.
+            forwarded: matches!($served_on, On::Both),
+            call: Call::Plain(|rooms, context, body| {
+                Box::pin(super::forward::decide::<messages::$request, E>(rooms, context, body))
+            }),
+        }
+    };
+}
+
 struct Table<E>(PhantomData<E>);
 
 impl<E: Env> Table<E> {
     // The two hot ones first: the look-up walks the list.
     const ROWS: &'static [Row<E>] = &[
-        Row { key: ApiKey::Produce, versions: 0..=13, served_on: On::Brokers, call: Call::Produce },
-        Row { key: ApiKey::Fetch, versions: 4..=18, served_on: On::Brokers, call: Call::Fetch },
+        Row {
+            key: ApiKey::Produce,
+            versions: 0..=13,
+            served_on: On::Brokers,
+            forwarded: false,
+            call: Call::Produce,
+        },
+        Row {
+            key: ApiKey::Fetch,
+            versions: 4..=18,
+            served_on: On::Brokers,
+            forwarded: false,
+            call: Call::Fetch,
+        },
         Row {
             key: ApiKey::ApiVersions,
             versions: 0..=5,
             served_on: On::Both,
+            forwarded: false,
             call: Call::Plain(|rooms, context, body| {
                 Box::pin(async move { super::api_versions::serve(rooms, context, body) })
             }),
@@ -105,12 +135,12 @@ impl<E: Env> Table<E> {
         plain!(DescribeLogDirsRequest, 1..=5, describe_log_dirs),
         plain!(DescribeProducersRequest, 0..=0, describe_producers),
         plain!(MetadataRequest, 0..=13, metadata),
-        plain!(CreateTopicsRequest, 2..=7, create_topics, On::Both),
-        plain!(DeleteTopicsRequest, 1..=6, delete_topics, On::Both),
-        plain!(CreatePartitionsRequest, 0..=3, create_partitions, On::Both),
+        decided!(CreateTopicsRequest, 2..=7, On::Both),
+        decided!(DeleteTopicsRequest, 1..=6, On::Both),
+        decided!(CreatePartitionsRequest, 0..=3, On::Both),
         plain!(DescribeConfigsRequest, 1..=4, describe_configs, On::Both),
-        plain!(AlterConfigsRequest, 0..=2, alter_configs, On::Both),
-        plain!(IncrementalAlterConfigsRequest, 0..=1, incremental_alter_configs, On::Both),
+        decided!(AlterConfigsRequest, 0..=2, On::Both),
+        decided!(IncrementalAlterConfigsRequest, 0..=1, On::Both),
         plain!(ListConfigResourcesRequest, 0..=1, list_config_resources),
         plain!(DescribeClusterRequest, 0..=2, describe_cluster, On::Both),
         plain!(DescribeTopicPartitionsRequest, 0..=0, describe_topic_partitions),
@@ -127,6 +157,27 @@ impl<E: Env> Table<E> {
         plain!(ListGroupsRequest, 0..=5, list_groups),
         plain!(DescribeGroupsRequest, 0..=6, describe_groups),
         plain!(DeleteGroupsRequest, 0..=3, delete_groups),
+        decided!(ElectLeadersRequest, 0..=2, On::Both),
+        decided!(AlterPartitionReassignmentsRequest, 0..=1, On::Both),
+        decided!(ListPartitionReassignmentsRequest, 0..=0, On::Both),
+        decided!(UpdateFeaturesRequest, 0..=2, On::Both),
+        decided!(UnregisterBrokerRequest, 0..=0, On::Both),
+        decided!(UnregisterControllerRequest, 0..=0, On::Both),
+        decided!(BrokerRegistrationRequest, 0..=4, On::Controllers),
+        decided!(BrokerHeartbeatRequest, 0..=2, On::Controllers),
+        decided!(AlterPartitionRequest, 2..=3, On::Controllers),
+        decided!(AllocateProducerIdsRequest, 0..=0, On::Controllers),
+        decided!(AssignReplicasToDirsRequest, 0..=0, On::Controllers),
+        decided!(ControllerRegistrationRequest, 0..=0, On::Controllers),
+        Row {
+            key: ApiKey::Envelope,
+            versions: 0..=0,
+            served_on: On::Controllers,
+            forwarded: false,
+            call: Call::Plain(|rooms, context, body| {
+                Box::pin(super::envelope::serve(rooms, context, body))
+            }),
+        },
     ];
 }
 
@@ -135,7 +186,7 @@ pub(crate) fn rows<E: Env>() -> &'static [Row<E>] {
     Table::<E>::ROWS
 }
 
-/// The row of an API, if it is served on this kind of listener.
+/// The row of an API, if it is served on such a listener.
 pub(crate) fn row<E: Env>(key: ApiKey, is_controller: bool) -> Option<&'static Row<E>> {
     rows::<E>().iter().find(|row| row.key == key && row.served_on.includes(is_controller))
 }

@@ -1,190 +1,153 @@
-//! Drives the controller machine: takes commands, writes what the machine decides to the metadata
-//! log, does what follows from it, and answers once it is durable. Decides nothing itself.
+//! Drives the controller machine where this node leads the quorum: takes commands, appends what the
+//! machine decides, and answers once that is committed and known. Decides nothing itself.
+//!
+//! The machine runs ahead of the image: it holds what is appended, the image what is committed. It
+//! is made from the image when leadership is gained, and dropped when it is lost.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use ottla_env::Env;
-use ottla_metadata::controller::{
-    Command, Controller, Decision, NewTopic, ProducerIdBlock, Refusal, Reply, Soft,
-};
-use ottla_metadata::image::MetadataImage;
+use ottla_env::{Env, Task};
+use ottla_metadata::controller::{Command, Refusal, Reply};
 use ottla_plant::{Plant, planted};
-use ottla_protocol::ErrorCode;
-use tokio::sync::{Mutex, OnceCell, watch};
+use ottla_protocol::{ErrorCode, Request};
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::log::DataDir;
+use super::metadata::MetadataDriver;
+use super::raft::RaftDriver;
 use crate::node::{ConfigCell, NodeIdentity};
-use crate::partition::registry::Registry;
 
-mod effects;
-mod error;
-mod log_config;
-mod metadata_log;
-mod start;
+mod leadership;
 
-pub(crate) use error::ControllerError;
+mod machine;
 
-use metadata_log::MetadataLog;
+/// How long an answer waits for live brokers that have not applied the change. One that takes longer
+/// is slow or dead, and others must not wait for it for ever.
+const SEEN_MAX: Duration = Duration::from_secs(1);
 
-/// The controller of this node.
-pub(crate) struct ControllerDriver<E: Env> {
-    env: E,
-    data_dir: DataDir<E>,
-    registry: Arc<Registry<E>>,
-    config: ConfigCell,
-    node: NodeIdentity,
-    image: watch::Sender<Arc<MetadataImage>>,
-    /// Set by `start`; commands one after the other.
-    machine: OnceCell<Mutex<Machine<E>>>,
-    broker_epoch: OnceCell<i64>,
-    /// Producer ids that belong to this broker and are not given out yet.
-    producer_ids: Mutex<ProducerIdBlock>,
+/// Commands that may wait for their turn; who has more waits to send them.
+const COMMANDS_MAX: usize = 1024;
+
+/// A request that the active controller decides, wherever it arrived.
+pub(crate) trait ControllerRequest: Request + Clone + Send + Sync + 'static {
+    /// Whether its answer waits until every live broker knows what it changed.
+    const SEEN_EVERYWHERE: bool;
+
+    fn into_command(self, version: i16) -> Command;
+
+    /// The answer, if that is what the machine replied.
+    fn response(reply: Reply) -> Option<Self::Response>;
+
+    /// The answer where the machine could not be asked, or refused the whole request.
+    fn refused(&self, refusal: &Refusal, version: i16) -> Self::Response;
+
+    /// What the answer says of the whole request.
+    fn outcome(response: &Self::Response) -> ErrorCode;
 }
 
-/// The machine and the log it is replayed from. They move together.
-struct Machine<E: Env> {
-    controller: Controller,
-    soft: Soft,
-    log: MetadataLog<E>,
-    /// Something was written and not carried out: nothing more is decided until a restart.
-    broken: bool,
+/// The controller of this node, which decides only while the node leads the quorum.
+pub(crate) struct ControllerDriver<E: Env> {
+    env: E,
+    raft: Arc<RaftDriver<E>>,
+    metadata: Arc<MetadataDriver<E>>,
+    config: ConfigCell,
+    node: NodeIdentity,
+    commands: mpsc::Sender<Submission>,
+    /// The other end, until the task takes it.
+    queue: Mutex<Option<mpsc::Receiver<Submission>>>,
+    /// The epoch in which this node decides.
+    active: watch::Sender<Option<i32>>,
+}
+
+/// A command on its way to the machine.
+struct Submission {
+    command: Command,
+    answer: oneshot::Sender<Result<Decided, ErrorCode>>,
+}
+
+/// What a command led to, and the records its answer has to wait for.
+struct Decided {
+    reply: Reply,
+    epoch: i32,
+    last_offset: i64,
+    is_change: bool,
 }
 
 impl<E: Env> ControllerDriver<E> {
-    /// A controller that has not read its log yet; see [`ControllerDriver::start`].
     pub(crate) fn new(
         env: E,
-        data_dir: DataDir<E>,
-        registry: Arc<Registry<E>>,
+        raft: Arc<RaftDriver<E>>,
+        metadata: Arc<MetadataDriver<E>>,
         config: ConfigCell,
         node: NodeIdentity,
     ) -> Arc<Self> {
-        Arc::new(Self {
-            env,
-            data_dir,
-            registry,
-            config,
-            node,
-            image: watch::Sender::new(Arc::default()),
-            machine: OnceCell::new(),
-            broker_epoch: OnceCell::new(),
-            producer_ids: Mutex::new(ProducerIdBlock { first: 0, length: 0 }),
-        })
+        let (commands, queue) = mpsc::channel(COMMANDS_MAX);
+        let queue = Mutex::new(Some(queue));
+        let active = watch::Sender::new(None);
+        Arc::new(Self { env, raft, metadata, config, node, commands, queue, active })
     }
 
-    /// Reads the metadata log, makes a new cluster where there is none, registers this broker and
-    /// opens its partitions. `bound` has the real port of each listener.
-    pub(crate) async fn start(
+    /// Gains and loses leadership with the quorum, takes commands, and sees to what is due by time.
+    pub(crate) fn start(self: &Arc<Self>) -> Vec<Task> {
+        let queue = self.queue.lock().take();
+        let tasks = queue
+            .map(|queue| self.env.spawn("controller", leadership::run(Arc::clone(self), queue)));
+        tasks.into_iter().collect()
+    }
+
+    /// Whether this node decides.
+    pub(crate) fn is_active(&self) -> bool {
+        self.active.borrow().is_some()
+    }
+
+    /// Has a request decided here; its answer is NOT_CONTROLLER where this node does not lead.
+    pub(crate) async fn answer<R: ControllerRequest>(
         &self,
-        bound: &[(String, SocketAddr)],
-    ) -> Result<(), ControllerError> {
-        start::start(self, bound).await
-    }
-
-    /// The cluster as it is now.
-    pub(crate) fn image(&self) -> Arc<MetadataImage> {
-        Arc::clone(&self.image.borrow())
-    }
-
-    /// Sees every later image too.
-    pub(crate) fn watch_image(&self) -> watch::Receiver<Arc<MetadataImage>> {
-        self.image.subscribe()
-    }
-
-    /// This life of the broker.
-    pub(crate) fn broker_epoch(&self) -> i64 {
-        self.broker_epoch.get().copied().unwrap_or(-1)
-    }
-
-    /// Has a command decided, and carries the decision out. When this returns, its records are
-    /// durable, the image shows them, and new partitions can be written to.
-    pub(crate) async fn submit(&self, command: Command) -> Result<Reply, ErrorCode> {
-        let machine = self.machine.get().ok_or(ErrorCode::CoordinatorNotAvailable)?;
-        let (reply, lsn) = {
-            let mut machine = machine.lock().await;
-            self.step(&mut machine, command).await?
-        };
-        if let Some(lsn) = lsn
-            && !planted(Plant::MetadataAnsweredEarly)
-        {
-            self.wait_durable(lsn).await?;
-        }
-        Ok(reply)
-    }
-
-    /// Makes the topics that do not exist yet. One answer per topic, in order.
-    pub(crate) async fn ensure_topics(&self, topics: Vec<NewTopic>) -> Vec<Result<(), Refusal>> {
-        let asked = topics.len();
-        let refused = |code| vec![Err(Refusal::bare(code)); asked];
-        match self.submit(Command::EnsureTopics(topics)).await {
-            Ok(Reply::EnsureTopics(answers)) => answers,
-            Ok(_) => refused(ErrorCode::UnknownServerError),
+        request: R,
+        version: i16,
+    ) -> R::Response {
+        let command = request.clone().into_command(version);
+        let refused = |code| request.refused(&Refusal::bare(code), version);
+        match self.submit(command, R::SEEN_EVERYWHERE).await {
+            Ok(Reply::Refused(refusal)) => request.refused(&refusal, version),
+            Ok(reply) => {
+                R::response(reply).unwrap_or_else(|| refused(ErrorCode::UnknownServerError))
+            }
             Err(code) => refused(code),
         }
     }
 
-    /// An id no producer of this cluster has.
-    pub(crate) async fn next_producer_id(&self) -> Result<i64, ErrorCode> {
-        let mut block = self.producer_ids.lock().await;
-        if block.length == 0 {
-            let (broker_id, broker_epoch) = (self.node.node_id, self.broker_epoch());
-            let command = Command::AllocateProducerIds { broker_id, broker_epoch };
-            *block = match self.submit(command).await? {
-                Reply::ProducerIds(block) => block,
-                Reply::Refused(refusal) => return Err(refusal.code),
-                _ => return Err(ErrorCode::UnknownServerError),
-            };
-        }
-        let id = block.first;
-        *block = ProducerIdBlock { first: id + 1, length: block.length - 1 };
-        Ok(id)
-    }
-
-    async fn wait_durable(&self, lsn: u64) -> Result<(), ErrorCode> {
-        self.data_dir.wait_durable(lsn).await.map_err(|_| ErrorCode::KafkaStorageError)
-    }
-
-    /// One command: decide, try the records on a copy, write them, do what follows, publish.
-    async fn step(
+    /// Has a command decided. When this returns, its records are committed and hold on this node, and
+    /// where `seen_everywhere`, every live broker has applied them or has had its time to.
+    pub(crate) async fn submit(
         &self,
-        machine: &mut Machine<E>,
         command: Command,
-    ) -> Result<(Reply, Option<u64>), ErrorCode> {
-        if machine.broken {
-            return Err(ErrorCode::KafkaStorageError);
+        seen_everywhere: bool,
+    ) -> Result<Reply, ErrorCode> {
+        let (answer, decided) = oneshot::channel();
+        let submission = Submission { command, answer };
+        self.commands.send(submission).await.map_err(|_| ErrorCode::NotController)?;
+        let decided = decided.await.map_err(|_| ErrorCode::NotController)??;
+        if decided.is_change && planted(Plant::MetadataAnsweredEarly) {
+            return Ok(decided.reply);
         }
-        machine.soft.config = self.config.get();
-        let now_ms = self.env.wall_ms();
-        let Decision { records, reply } =
-            machine.controller.handle(&mut machine.soft, now_ms, command);
-        if records.is_empty() {
-            return Ok((reply, None));
+        // Also where nothing changed: the answer may rest on records that are not committed yet.
+        self.raft.committed(decided.epoch, decided.last_offset).await?;
+        if !decided.is_change {
+            return Ok(decided.reply);
         }
-        // The copy shares the image's memory, so this costs what the records change.
-        let mut next = machine.controller.clone();
-        for record in &records {
-            if let Err(error) = next.replay(record) {
-                let record = record.name();
-                tracing::error!(%error, record, "a decided record does not fit; nothing was written");
-                return Err(ErrorCode::UnknownServerError);
+        let end = decided.last_offset + 1;
+        let applied = self.metadata.applied_to(end).await;
+        applied.map_err(|_| ErrorCode::KafkaStorageError)?;
+        if seen_everywhere {
+            let image = self.metadata.image();
+            let live = image.brokers.iter().filter(|broker| !broker.fenced);
+            let live: Vec<i32> = live.map(|broker| broker.id).collect();
+            if !self.raft.seen_by(&live, end, SEEN_MAX).await {
+                tracing::debug!(offset = end, "not every live broker knows of a change in time");
             }
         }
-        let logged = if planted(Plant::MetadataNotLogged) { &[] } else { &records[..] };
-        let written = machine.log.append(&self.env, &self.data_dir, logged).await;
-        let lsn = written.map_err(|error| {
-            tracing::error!(%error, "cannot write to the metadata log");
-            error.kafka_code()
-        })?;
-        machine.controller = next;
-        let image = Arc::new(machine.controller.image().clone());
-        if let Err(error) = self.carry_out(&image, &records).await {
-            tracing::error!(%error, "cannot carry out a change of the cluster; restart this node");
-            machine.broken = true;
-            self.image.send_replace(image);
-            return Err(ErrorCode::KafkaStorageError);
-        }
-        self.image.send_replace(image);
-        Ok((reply, Some(lsn)))
+        Ok(decided.reply)
     }
 }

@@ -12,7 +12,8 @@ use ottla_protocol::{ErrorCode, Str, Uuid};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OnceCell, watch};
 
-use crate::drivers::controller::ControllerDriver;
+use crate::drivers::channel::ControllerChannel;
+use crate::drivers::metadata::MetadataDriver;
 use crate::log::DataDir;
 use crate::node::ConfigCell;
 use crate::partition::registry::{Partition, Registry};
@@ -43,7 +44,8 @@ pub(crate) struct CoordinatorDriver<E: Env> {
     env: E,
     data_dir: DataDir<E>,
     registry: Arc<Registry<E>>,
-    controller: Arc<ControllerDriver<E>>,
+    metadata: Arc<MetadataDriver<E>>,
+    channel: Arc<ControllerChannel<E>>,
     config: ConfigCell,
     /// Each is read when it is first needed. A topic made again has other shards.
     shards: Mutex<Shards<E>>,
@@ -66,14 +68,16 @@ impl<E: Env> CoordinatorDriver<E> {
         env: E,
         data_dir: DataDir<E>,
         registry: Arc<Registry<E>>,
-        controller: Arc<ControllerDriver<E>>,
+        metadata: Arc<MetadataDriver<E>>,
+        channel: Arc<ControllerChannel<E>>,
         config: ConfigCell,
     ) -> Arc<Self> {
         Arc::new(Self {
             env,
             data_dir,
             registry,
-            controller,
+            metadata,
+            channel,
             config,
             shards: Mutex::default(),
             timer: Notify::new(),
@@ -83,7 +87,7 @@ impl<E: Env> CoordinatorDriver<E> {
     }
 
     /// Starts the timers, and reads every shard that is here: the sessions of their members run.
-    /// The controller must have started.
+    /// The metadata must have been loaded.
     pub(crate) fn start(self: &Arc<Self>) -> Vec<Task> {
         let timers = self.env.spawn("group timers", timer::run(Arc::clone(self)));
         let topics = self.env.spawn("group topics", topic::follow_deletions(Arc::clone(self)));
@@ -161,7 +165,7 @@ impl<E: Env> CoordinatorDriver<E> {
         if self.is_stopped() {
             return Err(ErrorCode::CoordinatorNotAvailable);
         }
-        let image = self.controller.image();
+        let image = self.metadata.image();
         let topic = image.topics.get(OFFSETS_TOPIC).ok_or(ErrorCode::NotCoordinator)?;
         let index = hash::partition_of(group, topic.partitions.len());
         let here = self.registry.topic_by_id(topic.id);
@@ -211,7 +215,7 @@ impl<E: Env> CoordinatorDriver<E> {
     }
 
     fn live_brokers(&self) -> usize {
-        self.controller.image().live_brokers().count()
+        self.metadata.image().live_brokers().count()
     }
 
     /// Sees to it that the timer's task is awake at the shard's next deadline.

@@ -1,6 +1,18 @@
 //! Drivers: they feed the pure machines with commands and do what the machines decide. They never
-//! decide themselves.
+//! decide themselves. Lowest floor first.
+
+pub(crate) mod raft;
+
+pub(crate) mod replica;
+
+pub(crate) mod metadata;
 
 pub(crate) mod controller;
+
+pub(crate) mod channel;
+
+pub(crate) mod lifecycle;
+
+pub(crate) mod producer_ids;
 
 pub(crate) mod coordinator;

@@ -158,7 +158,8 @@ impl<E: Env> Connection<E> {
     async fn serve(&mut self, frame: Frame) -> Result<(), End> {
         let Frame { bytes, share } = frame;
         let request = dispatch::request::<E>(bytes, &mut self.context).map_err(End::Refused)?;
-        let call = match request.row.call {
+        let row = request.row;
+        let call = match row.call {
             Call::Produce => return self.produce(request.body).await,
             Call::Fetch => None,
             Call::Plain(call) => Some(call),
@@ -174,7 +175,8 @@ impl<E: Env> Connection<E> {
                 socket.outgoing.push_parts(answer.parts, answer.length);
             }
             Some(call) => {
-                let work = pin!(unless_closing(call(rooms, context, body), phase));
+                let work = dispatch::serve(rooms, context, row, call, body);
+                let work = pin!(unless_closing(work, phase));
                 let answer = socket.drive(work, limit, false).await??;
                 socket.outgoing.push(answer.chunks, answer.length);
             }

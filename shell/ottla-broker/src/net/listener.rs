@@ -19,6 +19,7 @@ use super::gate::{Gate, Pass};
 use super::pool::Pool;
 use super::socket::Socket;
 use crate::api::context::RequestContext;
+use crate::api::principal::Principal;
 use crate::phase::{Phase, PhaseWatch, reached};
 use crate::rooms::Rooms;
 
@@ -107,6 +108,8 @@ fn admit<E: Env>(
         local,
         listener: Arc::clone(&sign.name),
         is_controller: sign.is_controller,
+        principal: Principal::anonymous(),
+        undecided: None,
     };
     let socket = Socket::new(stream, Arc::clone(&doorway.pool), Arc::clone(&doorway.budget));
     let rooms = Arc::clone(&doorway.rooms);

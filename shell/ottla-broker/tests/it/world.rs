@@ -92,8 +92,7 @@ pub(crate) struct Node<E: Env> {
 
 impl<E: Env> Node<E> {
     pub(crate) async fn connect(&self) -> Client<E> {
-        let stream = self.env.connect(self.address).await.unwrap();
-        Client { env: self.env.clone(), stream, correlation_id: 0 }
+        Client::open(&self.env, self.address).await
     }
 
     /// Makes a topic with one partition.
@@ -126,6 +125,11 @@ pub(crate) struct Client<E: Env> {
 }
 
 impl<E: Env> Client<E> {
+    pub(crate) async fn open(env: &E, address: SocketAddr) -> Client<E> {
+        let stream = env.connect(address).await.unwrap();
+        Client { env: env.clone(), stream, correlation_id: 0 }
+    }
+
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         // The node may have closed already; what it then answers is what the test looks at.
         let _ = self.stream.write_all(bytes).await;

@@ -22,7 +22,7 @@ pub(super) fn leader_of<E: Env>(
     if !matches!(error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch) {
         return None;
     }
-    let image = rooms.controller.image();
+    let image = rooms.metadata.image();
     let topic = match key.topic_id.is_zero() {
         true => image.topics.get(&key.topic),
         false => image.topics.by_id(key.topic_id),
@@ -44,7 +44,7 @@ pub(super) fn nodes<E: Env, F>(
     }
     ids.sort_unstable();
     ids.dedup();
-    let image = rooms.controller.image();
+    let image = rooms.metadata.image();
     let brokers = ids.iter().filter_map(|id| image.brokers.get(*id));
     brokers.filter_map(|broker| nodes::node(rooms, context, broker)).collect()
 }

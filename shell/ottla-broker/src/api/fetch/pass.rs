@@ -119,7 +119,7 @@ pub(super) fn find<E: Env>(
         return Ok(Arc::clone(partition));
     }
     // It may have its replicas elsewhere.
-    let image = rooms.controller.image();
+    let image = rooms.metadata.image();
     let known = if by_id { image.topics.by_id(key.topic_id) } else { image.topics.get(&key.topic) };
     let known = known.ok_or(unknown(by_id || key.topic.is_empty()))?;
     match known.partitions.get(&key.partition) {
@@ -262,7 +262,7 @@ fn look<E: Env>(
 
 /// Whether the cluster lets this life of a broker into an ISR (KIP-841, KIP-903).
 fn is_eligible<E: Env>(rooms: &Rooms<E>, id: i32, broker_epoch: i64) -> bool {
-    let image = rooms.controller.image();
+    let image = rooms.metadata.image();
     let fits = |known: i64| broker_epoch < 0 || broker_epoch == known;
     image.brokers.get(id).is_some_and(|broker| broker.is_active() && fits(broker.epoch))
 }

@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use super::{Chunks, CurrentLeader, EpochEnd, Found, Node, encode};
 use crate::api::answer::{self, Part};
 use crate::api::context::RequestContext;
+use crate::api::principal::Principal;
 use crate::log::FileRange;
 
 type Fetched = super::Fetched<SimFile>;
@@ -28,6 +29,8 @@ fn context(version: i16) -> RequestContext {
         local: ([127, 0, 0, 1], 2).into(),
         listener: Arc::from("PLAINTEXT"),
         is_controller: false,
+        principal: Principal::anonymous(),
+        undecided: None,
     }
 }
 

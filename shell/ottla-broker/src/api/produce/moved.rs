@@ -14,7 +14,7 @@ const SINCE: i16 = 10;
 
 /// What a partition is that has no replica here.
 pub(super) fn error<E: Env>(rooms: &Rooms<E>, topic_id: Uuid, index: i32) -> ErrorCode {
-    match rooms.controller.image().topics.partition(topic_id, index) {
+    match rooms.metadata.image().topics.partition(topic_id, index) {
         Some(_) => ErrorCode::NotLeaderOrFollower,
         None => ErrorCode::UnknownTopicOrPartition,
     }
@@ -29,7 +29,7 @@ pub(super) fn name_leaders<E: Env>(
     if context.version < SINCE {
         return;
     }
-    let image = rooms.controller.image();
+    let image = rooms.metadata.image();
     for topic in &mut response.responses {
         let known = match topic.topic_id.is_zero() {
             true => image.topics.get(&topic.name),

@@ -19,7 +19,7 @@ const DELETIONS_PAUSE: Duration = Duration::from_secs(1);
 
 /// Makes the topic as Kafka does, with no more replicas than there are brokers.
 pub(super) async fn ensure<E: Env>(driver: &CoordinatorDriver<E>) -> Result<(), ErrorCode> {
-    if driver.controller.image().topics.contains(OFFSETS_TOPIC) {
+    if driver.metadata.image().topics.contains(OFFSETS_TOPIC) {
         return Ok(());
     }
     let config = driver.config.get();
@@ -33,7 +33,7 @@ pub(super) async fn ensure<E: Env>(driver: &CoordinatorDriver<E>) -> Result<(), 
             ("segment.bytes", config.group.offsets_topic_segment_bytes.to_string()),
         ],
     };
-    let made = driver.controller.ensure_topics(vec![topic]).await;
+    let made = driver.channel.ensure_topics(vec![topic]).await;
     match made.into_iter().next() {
         Some(Ok(())) => Ok(()),
         Some(Err(refusal)) => {
@@ -47,7 +47,7 @@ pub(super) async fn ensure<E: Env>(driver: &CoordinatorDriver<E>) -> Result<(), 
 /// Removes the offsets of deleted topics, until the coordinator stops. It looks at what is there and
 /// not at what has changed, so no deletion is missed, however short a topic's life was.
 pub(super) async fn follow_deletions<E: Env>(driver: Arc<CoordinatorDriver<E>>) {
-    let mut images = driver.controller.watch_image();
+    let mut images = driver.metadata.watch_image();
     let mut stopped = driver.stopped.subscribe();
     loop {
         tokio::select! {
@@ -66,7 +66,7 @@ pub(super) async fn follow_deletions<E: Env>(driver: Arc<CoordinatorDriver<E>>) 
 /// Removes a shard's offsets of topics that are no more.
 pub(super) async fn forget_deleted<E: Env>(driver: &CoordinatorDriver<E>, room: &Arc<Room<E>>) {
     let mut topics = room.topics().await;
-    let image = driver.controller.image();
+    let image = driver.metadata.image();
     topics.retain(|(name, id)| match *id {
         Uuid::ZERO => !image.topics.contains(name),
         id => image.topics.by_id(id).is_none(),

@@ -1,4 +1,4 @@
-//! Why the controller did not start. Each says what to do next.
+//! Why the cluster's metadata cannot be followed. Each says what to do next.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use ottla_metadata::RecordError;
 use ottla_metadata::image::ReplayError;
 use ottla_protocol::records::BatchError;
 
-use crate::log::{AppendError, Failed, LogError, ReadError};
+use crate::log::{LogError, ReadError};
 
-#[derive(Debug)]
-pub enum ControllerError {
+#[derive(Debug, Clone)]
+pub enum MetadataError {
     /// The metadata log cannot be read back.
-    Read(ReadError),
-    /// The log no longer begins with its first record, and snapshots cannot be read yet.
+    Read(String),
+    /// The log no longer begins with its first record, and there is no snapshot of what came before.
     Snapshot {
         log_start: i64,
     },
@@ -20,6 +20,7 @@ pub enum ControllerError {
         offset: i64,
         error: BatchError,
     },
+    /// A record this version does not know, or that is damaged.
     Record {
         offset: i64,
         error: RecordError,
@@ -30,21 +31,20 @@ pub enum ControllerError {
         record: &'static str,
         error: ReplayError,
     },
-    Log(LogError),
-    Append(AppendError),
-    Failed(Failed),
-    /// The machine refused what a start needs.
-    Refused(String),
+    /// This node cannot become what the metadata says.
+    CarryOut(String),
+    /// The node stops.
+    Stopped,
 }
 
-impl fmt::Display for ControllerError {
+impl fmt::Display for MetadataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(error) => write!(f, "cannot read the metadata log: {error}"),
             Self::Snapshot { log_start } => write!(
                 f,
-                "the metadata log begins at offset {log_start}; what came before is in a snapshot, \
-                 which this version cannot read"
+                "the metadata log begins at offset {log_start}, and the snapshot of what came before \
+                 is not there"
             ),
             Self::Batch { offset, error } => {
                 write!(f, "the metadata log is damaged at offset {offset}: {error}")
@@ -56,18 +56,22 @@ impl fmt::Display for ControllerError {
                 f,
                 "the metadata log contradicts itself: {record} at offset {offset} does not fit, {error}"
             ),
-            Self::Log(error) => write!(f, "cannot open a partition: {error}"),
-            Self::Append(error) => write!(f, "cannot write to the metadata log: {error}"),
-            Self::Failed(failed) => failed.fmt(f),
-            Self::Refused(message) => write!(f, "cannot register this broker: {message}"),
+            Self::CarryOut(error) => write!(f, "cannot carry out a change of the cluster: {error}"),
+            Self::Stopped => f.write_str("this node stops"),
         }
     }
 }
 
-impl std::error::Error for ControllerError {}
+impl std::error::Error for MetadataError {}
 
-impl From<LogError> for ControllerError {
+impl From<LogError> for MetadataError {
     fn from(error: LogError) -> Self {
-        Self::Log(error)
+        Self::CarryOut(error.to_string())
+    }
+}
+
+impl From<ReadError> for MetadataError {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error.to_string())
     }
 }

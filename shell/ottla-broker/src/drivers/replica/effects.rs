@@ -8,7 +8,7 @@ use ottla_metadata::MetadataRecord;
 use ottla_metadata::image::{MetadataImage, ResourceType, Topic};
 use ottla_protocol::Uuid;
 
-use super::ControllerDriver;
+use super::ReplicaDriver;
 use super::log_config::log_config;
 use crate::log::{LogConfig, LogError};
 
@@ -60,7 +60,7 @@ impl Effects {
     }
 }
 
-impl<E: Env> ControllerDriver<E> {
+impl<E: Env> ReplicaDriver<E> {
     /// Makes this node what the records say it is.
     pub(super) async fn carry_out(
         &self,

@@ -1,0 +1,160 @@
+//! A broker makes itself known to the controller, and is told the epoch of this life.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ottla_config::FlushMode;
+use ottla_env::Env;
+use ottla_metadata::image::SUPPORTED;
+use ottla_protocol::messages::BrokerRegistrationRequest;
+use ottla_protocol::messages::broker_registration_request::{Feature, Listener};
+use ottla_protocol::{ErrorCode, Str};
+
+use super::{LifecycleDriver, LifecycleError, NO_EPOCH};
+
+/// One try; there is another as long as the start may take.
+const TRY_MAX: Duration = Duration::from_secs(5);
+/// Pause after a refusal that may not last.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a refusal means to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Registered,
+    /// It may not last: the session of this node's dead process may run on for a while.
+    Duplicate,
+    OtherCluster,
+    Again,
+    Refused,
+}
+
+fn verdict(code: ErrorCode) -> Verdict {
+    match code {
+        ErrorCode::None => Verdict::Registered,
+        ErrorCode::DuplicateBrokerRegistration => Verdict::Duplicate,
+        ErrorCode::InconsistentClusterId => Verdict::OtherCluster,
+        ErrorCode::InvalidRegistration
+        | ErrorCode::InvalidRequest
+        | ErrorCode::UnsupportedVersion
+        | ErrorCode::ClusterAuthorizationFailed => Verdict::Refused,
+        _ => Verdict::Again,
+    }
+}
+
+impl<E: Env> LifecycleDriver<E> {
+    /// Registers this broker, trying for as long as it may succeed.
+    pub(super) async fn register(&self) -> Result<(), LifecycleError> {
+        let node_id = self.node.node_id;
+        let began = self.env.now();
+        let mut is_told = false;
+        loop {
+            let answer = self.channel.register(self.registration(), TRY_MAX).await;
+            let (code, epoch, message) = match answer {
+                Ok(epoch) => (ErrorCode::None, epoch, None),
+                Err(refusal) => (refusal.code, NO_EPOCH, refusal.message),
+            };
+            match verdict(code) {
+                Verdict::Registered => {
+                    self.broker_epoch.send_replace(epoch);
+                    tracing::info!(node_id, epoch, "this broker is registered");
+                    return Ok(());
+                }
+                Verdict::Duplicate if self.env.now() - began > self.patience() => {
+                    return Err(LifecycleError::DuplicateId { node_id });
+                }
+                Verdict::Duplicate if !is_told => {
+                    is_told = true;
+                    tracing::warn!(
+                        node_id,
+                        "a broker of this id is live in the cluster; if it is this node's process \
+                         before a restart, its session ends by itself, otherwise give this node \
+                         another node.id"
+                    );
+                }
+                Verdict::OtherCluster => {
+                    let cluster_id = self.node.cluster_id.to_string();
+                    return Err(LifecycleError::OtherCluster { cluster_id });
+                }
+                Verdict::Refused => {
+                    let message =
+                        message.map_or_else(String::new, |message| format!(": {message}"));
+                    return Err(LifecycleError::Refused(format!("{}{message}", code.name())));
+                }
+                // Nobody to ask: the watch of the quorum says so.
+                Verdict::Again if code == ErrorCode::RequestTimedOut => continue,
+                Verdict::Duplicate | Verdict::Again => {}
+            }
+            self.env.sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    /// How long a live broker of the same id is waited for.
+    fn patience(&self) -> Duration {
+        let session_ms = self.config.get().node.broker_session_timeout_ms;
+        Duration::from_millis(u64::try_from(session_ms).unwrap_or(0)) * 2
+    }
+
+    fn registration(&self) -> BrokerRegistrationRequest {
+        let listeners = self.endpoints.iter().map(|endpoint| Listener {
+            name: endpoint.name.clone(),
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+            security_protocol: endpoint.security_protocol,
+            ..Default::default()
+        });
+        let features = SUPPORTED.iter().map(|feature| Feature {
+            name: Str::from(feature.name),
+            min_supported_version: feature.min,
+            max_supported_version: feature.max,
+            ..Default::default()
+        });
+        let config = self.config.get();
+        let image = self.metadata.image();
+        // A log that survives a crash makes every stop an orderly one (KIP-966), as long as it is in
+        // the directory that the former life had.
+        let keeps_all = config.ottla.flush != FlushMode::None;
+        let former = image
+            .brokers
+            .get(self.node.node_id)
+            .filter(|former| keeps_all && former.log_dirs.contains(&self.node.directory_id));
+        BrokerRegistrationRequest {
+            broker_id: self.node.node_id,
+            cluster_id: Str::copy_from(&self.node.cluster_id),
+            incarnation_id: self.incarnation_id,
+            listeners: listeners.collect(),
+            features: features.collect(),
+            rack: config.node.broker_rack.as_deref().map(Str::copy_from),
+            log_dirs: vec![self.node.directory_id],
+            previous_broker_epoch: former.map_or(NO_EPOCH, |former| former.epoch),
+            ..Default::default()
+        }
+    }
+}
+
+/// Registers anew where the controller no longer knows this life of the broker.
+pub(super) async fn again<E: Env>(driver: &Arc<LifecycleDriver<E>>) {
+    tracing::warn!(
+        epoch = driver.broker_epoch(),
+        "the controller no longer knows this broker's registration; it registers anew"
+    );
+    if let Err(error) = driver.register().await {
+        tracing::error!(%error, "this broker has lost its place in the cluster; restart it");
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_cannot_pass_ends_a_start() {
+        assert_eq!(verdict(ErrorCode::None), Verdict::Registered);
+        assert_eq!(verdict(ErrorCode::DuplicateBrokerRegistration), Verdict::Duplicate);
+        assert_eq!(verdict(ErrorCode::InconsistentClusterId), Verdict::OtherCluster);
+        assert_eq!(verdict(ErrorCode::InvalidRegistration), Verdict::Refused);
+        assert_eq!(verdict(ErrorCode::UnsupportedVersion), Verdict::Refused);
+        assert_eq!(verdict(ErrorCode::RequestTimedOut), Verdict::Again);
+        assert_eq!(verdict(ErrorCode::UnknownServerError), Verdict::Again);
+    }
+}

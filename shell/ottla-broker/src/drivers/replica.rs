@@ -1,0 +1,100 @@
+//! Makes this node what the image says it is: logs appear and go, settings take effect. Told of
+//! every batch of committed records, before anybody else sees the image they make. Decides nothing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ottla_env::Env;
+use ottla_metadata::MetadataRecord;
+use ottla_metadata::image::MetadataImage;
+use ottla_protocol::Uuid;
+
+use crate::log::{DataDir, LogError};
+use crate::node::{ConfigCell, NodeIdentity};
+use crate::partition::registry::Registry;
+
+mod effects;
+mod log_config;
+
+/// The replicas of this node, and its dynamic settings.
+pub(crate) struct ReplicaDriver<E: Env> {
+    data_dir: DataDir<E>,
+    registry: Arc<Registry<E>>,
+    config: ConfigCell,
+    node: NodeIdentity,
+}
+
+impl<E: Env> ReplicaDriver<E> {
+    pub(crate) fn new(
+        data_dir: DataDir<E>,
+        registry: Arc<Registry<E>>,
+        config: ConfigCell,
+        node: NodeIdentity,
+    ) -> Arc<Self> {
+        Arc::new(Self { data_dir, registry, config, node })
+    }
+
+    /// What follows from the first image of this process: the cluster's settings are in force, what
+    /// deleted topics left behind goes, and every partition that is here is opened. One without a log
+    /// gets an empty one: it was made, and never written to, when the process before this one died.
+    pub(crate) async fn open(
+        &self,
+        image: &MetadataImage,
+        removed_topics: &BTreeSet<Uuid>,
+    ) -> Result<(), LogError> {
+        self.apply_broker_config(image);
+        self.clear_strays(image, removed_topics).await?;
+        for topic in image.topics.iter() {
+            self.lead(image, topic, topic.partitions.keys().copied()).await?;
+        }
+        Ok(())
+    }
+
+    /// What follows from these records, whose image this is.
+    pub(crate) async fn apply(
+        &self,
+        image: &MetadataImage,
+        records: &[MetadataRecord],
+    ) -> Result<(), LogError> {
+        self.carry_out(image, records).await
+    }
+
+    /// Logs that the image does not know. What a deleted topic left behind when the process died
+    /// goes now, for its name may be in use again. Any other log is kept as it is and not served:
+    /// deleting it would make a lost metadata log a lost cluster.
+    async fn clear_strays(
+        &self,
+        image: &MetadataImage,
+        removed_topics: &BTreeSet<Uuid>,
+    ) -> Result<(), LogError> {
+        for partition in self.data_dir.partitions() {
+            let id = partition.id();
+            let is_known = image.topics.partition(id.topic_id, id.partition).is_some();
+            if id.topic_id == Uuid::ONE || is_known {
+                continue;
+            }
+            let (topic, partition) = (&id.topic, id.partition);
+            // A name that belongs to another topic now was given up by this one.
+            let is_replaced = image.topics.contains(topic);
+            if !removed_topics.contains(&id.topic_id) && !is_replaced {
+                tracing::warn!(
+                    %topic, topic_id = %id.topic_id, partition,
+                    "this log belongs to no topic of the cluster; it is kept and not served"
+                );
+                continue;
+            }
+            tracing::info!(
+                %topic, topic_id = %id.topic_id, partition,
+                "remove the log of a deleted topic"
+            );
+            loop {
+                match self.data_dir.delete_partition(id.topic_id, partition) {
+                    Ok(_) => break,
+                    Err(LogError::Busy) => self.data_dir.room().await,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+}
