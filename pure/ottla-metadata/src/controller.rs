@@ -34,6 +34,7 @@ mod heartbeat;
 mod internal_topics;
 mod leaders;
 mod levels;
+mod min_isr;
 mod partition_change;
 mod partitions;
 mod placer;

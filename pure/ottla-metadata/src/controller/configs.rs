@@ -13,7 +13,7 @@ use ottla_protocol::{ErrorCode, Str};
 
 use super::config_changes;
 use super::refusal::Refusal;
-use super::{Decision, Reply, Soft};
+use super::{Decision, Reply, Soft, min_isr};
 use crate::image::{ConfigResource, MetadataImage, Overrides, ResourceType};
 use crate::record::MetadataRecord;
 
@@ -124,6 +124,7 @@ fn decide_all(
             }
         }));
     }
+    min_isr::forget_eligible(image, &mut records);
     (records, outcomes)
 }
 
@@ -139,13 +140,14 @@ fn decide(
         return Err(Refusal::invalid_request("Unknown operation on a configuration key."));
     };
     refuse_duplicates_and_nulls(&alterations)?;
-    let resource = resource_of(soft, asked)?;
+    let resource = resource_of(image, soft, asked)?;
     let current = image.configs.get(&resource);
     let before = if asked.replace { &none } else { &**current };
     let scope = config_changes::scope_of(resource.resource_type);
     let next = alter::altered(scope, before, &alterations).map_err(Refusal::from)?;
     let next = config_changes::stored(&resource, next);
     config_changes::validate(soft, &resource, current, &next)?;
+    min_isr::check(image, &resource, current, &next)?;
     exists(image, &resource)?;
     Ok(difference(&resource, current, &next, asked))
 }
@@ -164,7 +166,11 @@ fn refuse_duplicates_and_nulls(alterations: &[Alteration<'_>]) -> Result<(), Ref
 }
 
 /// What the request names, if it may be configured at all.
-fn resource_of(soft: &Soft, asked: &Asked<'_>) -> Result<ConfigResource, Refusal> {
+fn resource_of(
+    image: &MetadataImage,
+    soft: &Soft,
+    asked: &Asked<'_>,
+) -> Result<ConfigResource, Refusal> {
     let refuse = |message: &str| Err(Refusal::invalid_request(message));
     let Some(resource_type) = ResourceType::from_code(asked.resource_type) else {
         return refuse(&format!("Unknown resource type {}", asked.resource_type));
@@ -175,7 +181,8 @@ fn resource_of(soft: &Soft, asked: &Asked<'_>) -> Result<ConfigResource, Refusal
         (ResourceType::ClientMetrics, "") => return refuse("Subscription name can't be empty"),
         (ResourceType::Broker, "") => {}
         (ResourceType::Broker, name) => match name.parse::<i32>() {
-            Ok(id) if id == soft.node_id => {}
+            // Another broker of the cluster, whose request was forwarded.
+            Ok(id) if id == soft.node_id || image.brokers.get(id).is_some() => {}
             Ok(id) => {
                 let expected = soft.node_id;
                 let message =

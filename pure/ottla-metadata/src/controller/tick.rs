@@ -2,7 +2,6 @@
 //! back to preferred replicas, and an idle log gets a sign of life. One thing a tick, so that each
 //! sees what the one before it did.
 
-use ottla_config::resolve;
 use ottla_protocol::messages::NoOpRecord;
 
 use super::leaders::{Leaders, RulesByTopic};
@@ -33,18 +32,16 @@ struct Intervals {
 
 impl Intervals {
     fn of(image: &MetadataImage, soft: &Soft) -> Self {
-        let text = |name| resolve::broker_text(&soft.config.layers, name);
-        let number = |name| text(name).and_then(|text| text.trim().parse::<i64>().ok());
-        let balances = text("auto.leader.rebalance.enable").is_none_or(|on| on.trim() == "true");
-        let preferred = number("leader.imbalance.check.interval.seconds").unwrap_or(300);
-        let unclean = number("unclean.leader.election.interval.ms").unwrap_or(300_000);
-        let idle = number("metadata.max.idle.interval.ms").unwrap_or(500);
+        let config = &soft.config.replication;
+        let preferred = config.leader_imbalance_check_interval_seconds.saturating_mul(1000);
+        let balances = config.auto_leader_rebalance_enable && image.topics.has_not_preferred();
+        let has_leaderless = image.topics.without_leader().next().is_some();
+        let idle = i64::from(soft.config.quorum.metadata_max_idle_interval_ms);
         // A sign of life is for those who listen.
         let is_heard = image.brokers.iter().any(|broker| broker.id != soft.node_id);
         Self {
-            preferred_ms: (balances && image.topics.has_not_preferred())
-                .then_some(preferred.saturating_mul(1000)),
-            unclean_ms: image.topics.without_leader().next().map(|_| unclean),
+            preferred_ms: balances.then_some(preferred),
+            unclean_ms: has_leaderless.then_some(config.unclean_leader_election_interval_ms),
             idle_ms: (idle > 0 && is_heard).then_some(idle),
         }
     }
