@@ -13,7 +13,8 @@ use ottla_protocol::Uuid;
 use crate::checkpoint::{self, Builder, Checkpoint, encode_name};
 use crate::recovery::{Plan, plan, survey};
 use crate::wal::{
-    EntryKind, EpochFile, GroupHeader, PAGE_BYTES, Session, crc32c, entries, file_name, groups,
+    Checksum, EntryKind, EpochFile, GroupHeader, PAGE_BYTES, Session, crc32c, entries, file_name,
+    groups,
 };
 
 /// Whose groups the targets make.
@@ -166,7 +167,10 @@ fn sealed_groups(mut bytes: &[u8]) -> Vec<u8> {
             payload_bytes: u32::try_from(length).expect("fewer than a thousand"),
             padded_bytes: u32::try_from(file.len() - at).expect("a few pages"),
         };
-        header.seal(&SESSION, &mut file[at..]);
+        let mut checksum = Checksum::default();
+        checksum.update(payload);
+        let head = header.encode(&SESSION, checksum);
+        file[at..at + GROUP_HEADER].copy_from_slice(&head);
         lsn = header.end_lsn();
         // A machine may have stopped inside a group.
         if flags & 0x3e == 0x3e {

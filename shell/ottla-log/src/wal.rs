@@ -29,7 +29,7 @@ use crate::error::DiskError;
 use crate::fault::Failed;
 use crate::options::{DataDirOptions, FlushMode};
 use files::WalFiles;
-use group::{GROUP_ALIGNMENT, PAGE_BYTES};
+use group::GROUP_ALIGNMENT;
 use staging::{Staging, StagingLimits};
 use waiters::Waiters;
 
@@ -37,11 +37,11 @@ pub(crate) use entry::{Entry, EntryHead, EntryKind, entries};
 pub(crate) use epoch::EpochFile;
 #[cfg(feature = "fuzzing")]
 pub(crate) use files::file_name;
+#[cfg(feature = "fuzzing")]
+pub(crate) use group::Checksum;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use group::GroupHeader;
-#[cfg(feature = "fuzzing")]
-pub(crate) use group::PAGE_BYTES;
-pub(crate) use group::{Session, crc32c};
+pub(crate) use group::{PAGE_BYTES, Session, crc32c};
 pub(crate) use scan::{Found, WalFile, files as scan_files, groups, read};
 pub(crate) use staging::{Placed, Staged, Urgency};
 
