@@ -1,5 +1,8 @@
 //! The write-ahead files: preallocated, written front to back, recycled under a new name.
 //!
+//! The first of a new directory is a short one: its zeroes are written while somebody waits for the
+//! first acknowledgement. The next is made in the background meanwhile.
+//!
 //! A file's name is the position of its first group. It never decides what is durable: the caller
 //! asks for one group to be written and gets an answer, once.
 
@@ -11,6 +14,11 @@ use ottla_plant::{Plant, planted};
 
 use crate::error::DiskError;
 use crate::options::FlushMode;
+
+/// The first file of a new directory is one part of so many.
+const FIRST_PARTS: u64 = 16;
+/// What direct writes are aligned to.
+const ALIGNMENT: u64 = 4096;
 
 /// The name of the file whose first group begins at `start_lsn`.
 pub(crate) fn file_name(start_lsn: u64) -> String {
@@ -28,6 +36,14 @@ struct Current<F> {
     path: PathBuf,
     start_lsn: u64,
     position: u64,
+    bytes: u64,
+}
+
+/// A file with nothing but groups that were written.
+struct Full {
+    start_lsn: u64,
+    path: PathBuf,
+    bytes: u64,
 }
 
 /// The files of one session, in the hands of the one writer.
@@ -40,8 +56,8 @@ pub(crate) struct WalFiles<D: Disk> {
     /// first use.
     free_max: usize,
     current: Option<Current<D::File>>,
-    /// Full ones, oldest first: (first position, path).
-    full: VecDeque<(u64, PathBuf)>,
+    /// Full ones, oldest first.
+    full: VecDeque<Full>,
     /// Full ones that were written but never synced (`flush=none`).
     unsynced: Vec<(D::File, PathBuf)>,
     free: Vec<PathBuf>,
@@ -89,7 +105,8 @@ impl<D: Disk> WalFiles<D> {
 
     /// Bytes of the files that hold something needed.
     pub(crate) fn used_bytes(&self) -> u64 {
-        (self.full.len() as u64 + u64::from(self.current.is_some())) * self.file_bytes
+        let full: u64 = self.full.iter().map(|file| file.bytes).sum();
+        full + self.current.as_ref().map_or(0, |current| current.bytes)
     }
 
     /// Writes one group. When it returns, the group is on stable storage (`flush=wal`) or in the
@@ -104,10 +121,14 @@ impl<D: Disk> WalFiles<D> {
         Ok(())
     }
 
-    /// Where the next file may be prepared, if none is at hand and the current one is half full.
+    /// Where the next file may be prepared, if none is at hand and the current one is half full, or
+    /// short and in use.
     pub(crate) fn wants_spare(&self) -> Option<PathBuf> {
-        let half = |current: &Current<D::File>| current.position > self.file_bytes / 2;
-        let soon = self.current.as_ref().is_some_and(half);
+        let enough = |current: &Current<D::File>| {
+            let half = if current.bytes < self.file_bytes { 0 } else { current.bytes / 2 };
+            current.position > half
+        };
+        let soon = self.current.as_ref().is_some_and(enough);
         (soon && self.free.is_empty()).then(|| self.spare_path())
     }
 
@@ -134,13 +155,13 @@ impl<D: Disk> WalFiles<D> {
     /// Frees the files that lie wholly below `lsn`.
     pub(crate) fn recycle(&mut self, lsn: u64) -> Result<(), DiskError> {
         loop {
-            let next = self.full.get(1).map(|(start, _)| *start);
+            let next = self.full.get(1).map(|file| file.start_lsn);
             let end = next.or_else(|| self.current.as_ref().map(|current| current.start_lsn));
             if self.full.is_empty() || end.is_none_or(|end| end > lsn) {
                 return Ok(());
             }
-            let (_, path) = self.full.pop_front().expect("just seen");
-            if self.free.len() < self.free_max {
+            let Full { path, bytes, .. } = self.full.pop_front().expect("just seen");
+            if bytes == self.file_bytes && self.free.len() < self.free_max {
                 self.free.push(path);
             } else {
                 self.disk.remove_file(&path).map_err(DiskError::at("remove", &path))?;
@@ -149,34 +170,45 @@ impl<D: Disk> WalFiles<D> {
     }
 
     fn make_room(&mut self, padded: u64, start_lsn: u64) -> Result<(), DiskError> {
-        let fits = self
-            .current
-            .as_ref()
-            .is_some_and(|current| current.position + padded <= self.file_bytes);
+        let fits =
+            self.current.as_ref().is_some_and(|current| current.position + padded <= current.bytes);
         if fits {
             return Ok(());
         }
+        let is_first = self.current.is_none() && self.full.is_empty();
         if let Some(full) = self.current.take() {
             if self.flush == FlushMode::None {
                 self.unsynced.push((full.file, full.path.clone()));
             }
-            self.full.push_back((full.start_lsn, full.path));
+            let (path, start_lsn, bytes) = (full.path, full.start_lsn, full.bytes);
+            self.full.push_back(Full { start_lsn, path, bytes });
         }
         let path = self.folder.join(file_name(start_lsn));
-        match self.free.pop() {
+        let bytes = match self.free.pop() {
             Some(old) => {
                 self.disk.rename(&old, &path).map_err(DiskError::at("rename", &old))?;
+                self.file_bytes
             }
-            None => allocate(&self.disk, &path, self.file_bytes)?,
-        }
+            None => {
+                let bytes = if is_first { self.first_bytes(padded) } else { self.file_bytes };
+                allocate(&self.disk, &path, bytes)?;
+                bytes
+            }
+        };
         let options = self.open_options();
         let file = self.disk.open(&path, &options).map_err(DiskError::at("open", &path))?;
         // The name must be there before what is written under it counts.
         if !planted(Plant::WalFolderNotSynced) {
             self.disk.sync_dir(&self.folder).map_err(DiskError::at("sync", &self.folder))?;
         }
-        self.current = Some(Current { file, path, start_lsn, position: 0 });
+        self.current = Some(Current { file, path, start_lsn, position: 0, bytes });
         Ok(())
+    }
+
+    /// Room for a first group of `padded` bytes and a few more.
+    fn first_bytes(&self, padded: u64) -> u64 {
+        let short = (self.file_bytes / FIRST_PARTS).max(padded);
+        short.next_multiple_of(ALIGNMENT).min(self.file_bytes)
     }
 
     fn open_options(&self) -> OpenOptions {
@@ -192,3 +224,6 @@ pub(crate) fn allocate<D: Disk>(disk: &D, path: &Path, bytes: u64) -> Result<(),
     file.allocate(bytes).map_err(DiskError::at("allocate", path))?;
     file.sync_all().map_err(DiskError::at("sync", path))
 }
+
+#[cfg(test)]
+mod tests;
