@@ -39,7 +39,8 @@ def goal_rows(data):
         found = {variant: three(data, row.cell, variant, row.key) for variant in NAMES}
         k, w, n = (found[variant][0] if found[variant] else None for variant in "KWN")
         met = row.met(k, w, n)
-        ratio = k / w if k and w else None
+        # Of next to nothing there is no quotient.
+        ratio = k / w if k and w and w > 0 else None
         yield row, found, met, ratio
 
 
