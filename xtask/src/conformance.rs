@@ -2,6 +2,7 @@
 //! check, and this prints the table. What a client needs is installed by package name.
 
 mod clients;
+mod several;
 
 use std::process::Command;
 
@@ -10,24 +11,46 @@ use clients::{CLIENTS, Client};
 use crate::broker::Broker;
 use crate::source;
 
+const USAGE: &str = "usage: cargo xtask conformance [CLIENT...] [OPTIONS]
+
+  --against HOST:PORT   another broker, which runs already
+  --binary PATH         the broker; built with --release if it is not given
+  --nodes N             a cluster of so many, each of them a bootstrap server
+  --restarting          with --nodes: one after the other is restarted, every ten seconds";
+
 /// What was asked for.
 struct Options {
     clients: Vec<&'static Client>,
     against: Option<String>,
     binary: Option<String>,
+    nodes: u16,
+    restarting: bool,
+}
+
+/// Where the clients find what they are run against.
+struct Target {
+    /// host:port, with commas.
+    bootstrap: String,
+    /// The files of node 1; empty where they are not known.
+    data: std::path::PathBuf,
+    /// Of how many nodes.
+    nodes: u16,
 }
 
 /// Starts the binary on a free port, runs the clients one after the other, prints the table.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let options = parse(args)?;
-    let broker = match &options.against {
-        Some(address) => Broker::running(address),
-        None => Broker::start(options.binary.as_deref(), &[])?,
+    let clients = |target: &Target| -> Vec<Row> {
+        options.clients.iter().map(|client| run_client(client, target)).collect()
     };
-    let mut rows = Vec::new();
-    for client in &options.clients {
-        rows.push(run_client(client, &broker));
-    }
+    let rows = match &options.against {
+        None if options.nodes > 1 => several::run(&options, clients)?,
+        Some(address) => clients(&Target::of(&Broker::running(address))),
+        None => {
+            let broker = Broker::start(options.binary.as_deref(), &[])?;
+            clients(&Target::of(&broker))
+        }
+    };
     println!("\n{:<16} {:>6} {:>6}  failures", "client", "passed", "failed");
     let mut failed = 0;
     let mut passed = 0;
@@ -52,13 +75,26 @@ pub(crate) fn install(name: &str) -> Result<(), String> {
     client.ok_or_else(|| format!("no client {name}"))?.install()
 }
 
+impl Target {
+    fn of(broker: &Broker) -> Target {
+        Target { bootstrap: broker.address.clone(), data: broker.data.clone(), nodes: 1 }
+    }
+}
+
 fn parse(args: &[String]) -> Result<Options, String> {
-    let mut options = Options { clients: Vec::new(), against: None, binary: None };
+    let mut options =
+        Options { clients: Vec::new(), against: None, binary: None, nodes: 1, restarting: false };
     let mut words = args.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--against" => options.against = words.next().cloned(),
             "--binary" => options.binary = words.next().cloned(),
+            "--nodes" => {
+                let number = words.next().and_then(|word| word.parse().ok());
+                options.nodes = number.ok_or(USAGE)?;
+            }
+            "--restarting" => options.restarting = true,
+            "--help" => return Err(USAGE.to_string()),
             name => {
                 let names: Vec<_> = CLIENTS.iter().map(|client| client.name).collect();
                 let client = CLIENTS
@@ -70,7 +106,7 @@ fn parse(args: &[String]) -> Result<Options, String> {
         }
     }
     if options.clients.is_empty() {
-        options.clients.extend(&CLIENTS);
+        options.clients.extend(CLIENTS.iter().filter(|client| client.nodes <= options.nodes));
     }
     Ok(options)
 }
@@ -82,7 +118,7 @@ struct Row {
     failed: Vec<String>,
 }
 
-fn run_client(client: &'static Client, broker: &Broker) -> Row {
+fn run_client(client: &'static Client, target: &Target) -> Row {
     println!("== {}", client.name);
     let mut row = Row { name: client.name, passed: 0, failed: Vec::new() };
     if let Err(message) = client.install() {
@@ -92,8 +128,9 @@ fn run_client(client: &'static Client, broker: &Broker) -> Row {
     let output = Command::new("timeout")
         .args(["300", "bash", "-c", client.run])
         .current_dir(source::root().join("conformance").join(client.folder))
-        .env("BOOTSTRAP", &broker.address)
-        .env("DATA_DIR", &broker.data)
+        .env("BOOTSTRAP", &target.bootstrap)
+        .env("DATA_DIR", &target.data)
+        .env("NODES", target.nodes.to_string())
         .env("NODE_ID", "1")
         .output();
     let output = match output {

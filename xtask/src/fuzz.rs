@@ -15,6 +15,8 @@ const USAGE: &str = "usage: cargo xtask fuzz [OPTIONS]
   --max-len N    the longest input (4096)
   --seed N       libFuzzer's (1)
   --asan         with the address sanitizer, which is slower
+  --short        10,000 executions; installs a nightly compiler if there is none, and where none can be had runs
+                 the targets on a stable one, over their seeds and mutations of them
   --list         the targets
 Needs a nightly compiler and a C++ compiler. `cargo test --no-default-features` in fuzz/ needs neither.";
 
@@ -37,6 +39,7 @@ struct Options {
     longest: u64,
     seed: u64,
     asan: bool,
+    short: bool,
 }
 
 /// How one target did.
@@ -58,6 +61,9 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         return Ok(());
     }
     let options = parse(args)?;
+    if options.short && !has_nightly() {
+        return stable();
+    }
     let folder = build(&options)?;
     let mut rows = Vec::new();
     for target in &options.targets {
@@ -87,8 +93,14 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
 }
 
 fn parse(args: &[String]) -> Result<Options, String> {
-    let mut options =
-        Options { executions: 100_000, targets: Vec::new(), longest: 4096, seed: 1, asan: false };
+    let mut options = Options {
+        executions: 100_000,
+        targets: Vec::new(),
+        longest: 4096,
+        seed: 1,
+        asan: false,
+        short: false,
+    };
     let all = targets()?;
     let mut words = args.iter();
     while let Some(word) = words.next() {
@@ -99,6 +111,7 @@ fn parse(args: &[String]) -> Result<Options, String> {
             "--max-len" => options.longest = number(value()?)?,
             "--seed" => options.seed = number(value()?)?,
             "--asan" => options.asan = true,
+            "--short" => (options.short, options.executions) = (true, 10_000),
             "--target" => {
                 let name = value()?;
                 if !all.contains(name) {
@@ -113,6 +126,28 @@ fn parse(args: &[String]) -> Result<Options, String> {
         options.targets = all;
     }
     Ok(options)
+}
+
+/// Whether there is a nightly compiler, or now is.
+fn has_nightly() -> bool {
+    let succeeds = |program: &str, words: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(words).env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
+        command.output().is_ok_and(|output| output.status.success())
+    };
+    succeeds("cargo", &["+nightly", "--version"])
+        || succeeds("rustup", &["toolchain", "install", "nightly", "--profile", "minimal"])
+}
+
+/// The targets without libFuzzer.
+fn stable() -> Result<(), String> {
+    println!("no nightly compiler is to be had: the targets run on a stable one");
+    let status = Command::new("cargo")
+        .args(["test", "--release", "--locked", "--no-default-features"])
+        .current_dir(fuzz_dir())
+        .status()
+        .map_err(|error| format!("cargo: {error}"))?;
+    if status.success() { Ok(()) } else { Err("fuzz: a target failed".to_string()) }
 }
 
 fn fuzz_dir() -> PathBuf {

@@ -2,9 +2,12 @@
 
 mod bench;
 mod broker;
+mod chaos;
+mod cluster;
 mod codegen;
 mod conformance;
 mod fuzz;
+mod instructions;
 mod oracle;
 mod source;
 mod suites;
@@ -28,8 +31,13 @@ const USAGE: &str = "usage: cargo xtask COMMAND
                           Ottla and Apache Kafka measured side by side; see docs/benchmarks
   torture [--rounds N] [--seed X] [--control] [--help]
                           kills the real binary under load; nothing acknowledged may be lost
+  chaos [--rounds N] [--seed X] [--measure leader|controller] [--control] [--help]
+                          kills, stops and cuts off nodes of a real cluster under load; judged, replicas compared
+  mixed [--layout A,B,C] [--kafka VERSION] [--help]
+                          the same for clusters of Ottla and Apache Kafka together
   fuzz [--execs N] [--target T] [--asan]
                           the fuzz targets, each for a number of executions, within their bounds
+  instructions [--write]  the hot paths under callgrind, against what is written down
   suites [NAME...] [--only WORD] [--short] [--against HOST:PORT] [--binary PATH] [--source DIR] [-o json]
                           test suites that others wrote, against conformance/suites/NAME.allow
   differential [NAME...] [--kafka HOST:PORT] [--record] [--binary PATH] [-o json]
@@ -47,6 +55,9 @@ fn main() -> ExitCode {
         Some("fix") => verify::fix(),
         Some("conformance") => conformance::run(rest),
         Some("fuzz") => fuzz::run(rest),
+        Some("instructions") => instructions::run(rest),
+        Some("chaos") => chaos::run(rest),
+        Some("mixed") => chaos::run_mixed(rest),
         Some("torture") => torture::run(rest),
         Some("suites") => suites::run(rest),
         Some("differential") => differential(rest),

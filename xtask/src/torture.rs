@@ -2,16 +2,16 @@
 //! starts it again on the same directory, and lets the judge hold what it still has against what
 //! the clients were told. The choices come from a seed; the moments are the machine's.
 
-mod damage;
-mod drivers;
-mod node;
+pub(crate) mod damage;
+pub(crate) mod drivers;
+pub(crate) mod node;
 mod plan;
-mod report;
+pub(crate) mod report;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use drivers::Drivers;
+use drivers::{Drivers, Load};
 use node::Node;
 use plan::{Plan, Round};
 use report::Report;
@@ -91,8 +91,15 @@ fn torture(options: &Options, binary: &Path, folder: &Path) -> Result<Report, St
     for (topic, partitions) in TOPICS {
         node.create_topic(topic, partitions)?;
     }
-    let mut drivers = Drivers::start(options, &node.address, folder)?;
-    drivers.await_acks(0, PROGRESS_LIMIT, &mut node)?;
+    let load = Load {
+        clients: options.clients.clone(),
+        seed: options.seed,
+        rate: options.rate,
+        topics: TOPICS.to_vec(),
+        bootstrap: node.address.clone(),
+    };
+    let mut drivers = Drivers::start(&load, folder)?;
+    drivers.await_acks(0, PROGRESS_LIMIT, || node.check())?;
     for number in 1..=options.rounds {
         if options.limit.is_some_and(|limit| start.elapsed() >= limit) {
             break;
@@ -101,10 +108,10 @@ fn torture(options: &Options, binary: &Path, folder: &Path) -> Result<Report, St
         let round = plan.round();
         let started = one_round(&mut node, &round, control, &mut report)?;
         drivers.check()?;
-        report.round(number, options.rounds, &round, started, drivers.counts());
+        report.round(number, options.rounds, &told(&round, started), drivers.counts());
     }
     let acks = drivers.counts().acks;
-    if let Err(silent) = drivers.await_acks(acks, PROGRESS_LIMIT, &mut node) {
+    if let Err(silent) = drivers.await_acks(acks, PROGRESS_LIMIT, || node.check()) {
         report.wrong(silent);
     }
     for silent in drivers.await_reads(PROGRESS_LIMIT) {
@@ -116,8 +123,8 @@ fn torture(options: &Options, binary: &Path, folder: &Path) -> Result<Report, St
     }
     node.check()?;
     println!("reading everything back");
-    drivers::read_back(options, &node.address, folder)?;
-    report.bytes_on_disk = node.bytes_on_disk();
+    drivers::read_back(&load, folder)?;
+    report.figures.push(("on disk, MB", (node.bytes_on_disk() / 1_000_000).to_string()));
     node.stop();
     println!("judging");
     report.judge(folder, start.elapsed())?;
@@ -135,7 +142,7 @@ fn one_round(
     std::thread::sleep(if control { CONTROL_LIFE } else { round.alive });
     node.check()?;
     node.kill();
-    report.kills.loaded += 1;
+    report.did("killed under load");
     if control {
         let cut = damage::cut_last_groups(&node.data)?;
         println!("  {cut} groups of the write-ahead log wiped out");
@@ -145,7 +152,7 @@ fn one_round(
         node.spawn()?;
         std::thread::sleep(after);
         node.kill();
-        report.kills.starting += 1;
+        report.did("killed while starting");
     }
     let mut started = node.start()?;
     report.served(started);
@@ -153,11 +160,23 @@ fn one_round(
         std::thread::sleep(after);
         node.check()?;
         node.kill();
-        report.kills.quick += 1;
+        report.did("killed soon after a start");
         started = node.start()?;
         report.served(started);
     }
     Ok(started)
+}
+
+/// What was done in a round.
+fn told(round: &Round, started: Duration) -> String {
+    let kind = match (round.during_start, round.once_more) {
+        (Some(_), Some(_)) => "killed, killed in its start, killed again",
+        (Some(_), None) => "killed, killed in its start",
+        (None, Some(_)) => "killed, killed again",
+        (None, None) => "killed",
+    };
+    let (lived, served) = (round.alive.as_millis(), started.as_millis());
+    format!("lived {lived:>5} ms   served again after {served:>4} ms   {kind}")
 }
 
 fn parse(args: &[String]) -> Result<Options, String> {

@@ -3,7 +3,7 @@
 use crate::source;
 
 /// Folder, crate, floor: DESIGN's table.
-const FLOORS: [(&str, &str, u8); 17] = [
+const FLOORS: [(&str, &str, u8); 18] = [
     ("pure", "ottla-protocol", 0),
     ("pure", "ottla-config", 0),
     ("pure", "ottla-judge", 0),
@@ -19,6 +19,7 @@ const FLOORS: [(&str, &str, u8); 17] = [
     ("shell", "ottla", 4),
     ("shell", "ottla-sim", 4),
     ("bench", "ottla-bench", 5),
+    ("bench", "hot-paths", 5),
     ("conformance", "differential", 5),
     ("xtask", "xtask", 9),
 ];

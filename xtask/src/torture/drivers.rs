@@ -10,8 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::node::{self, Node};
-use super::{Options, TOPICS, conformance};
+use super::{conformance, node};
 
 /// The clients there are.
 pub(crate) const NAMES: [&str; 3] = ["python", "java", "rust"];
@@ -36,6 +35,19 @@ pub(crate) struct Counts {
     pub(crate) acks: u64,
     pub(crate) fails: u64,
     pub(crate) reads: u64,
+}
+
+/// What the clients are to do, and where.
+pub(crate) struct Load {
+    /// Of [`NAMES`].
+    pub(crate) clients: Vec<String>,
+    pub(crate) seed: u64,
+    /// Records a second of each producer, about.
+    pub(crate) rate: u64,
+    /// Topics and their partitions.
+    pub(crate) topics: Vec<(&'static str, u32)>,
+    /// host:port of brokers, with commas.
+    pub(crate) bootstrap: String,
 }
 
 struct Driver {
@@ -65,18 +77,14 @@ pub(crate) fn install(clients: &[String]) -> Result<(), String> {
 }
 
 impl Drivers {
-    pub(crate) fn start(
-        options: &Options,
-        address: &str,
-        folder: &Path,
-    ) -> Result<Drivers, String> {
+    pub(crate) fn start(load: &Load, folder: &Path) -> Result<Drivers, String> {
         let mut drivers = Vec::new();
-        for name in NAMES.into_iter().filter(|name| options.clients.iter().any(|c| c == name)) {
+        for name in NAMES.into_iter().filter(|name| load.clients.iter().any(|c| c == name)) {
             let mut command = command(name);
             // A client's own group first; the last of them also watches those of the others.
             let mut groups = vec![name];
             groups.extend(NAMES.into_iter().filter(|other| *other != name));
-            surroundings(&mut command, options, address, &groups.join(","));
+            surroundings(&mut command, load, &groups.join(","));
             command.env("ROLE", "load");
             let errors = file(&folder.join(format!("{name}.log")))?;
             let mut child = command
@@ -124,12 +132,12 @@ impl Drivers {
         still().into_iter().map(tell).collect()
     }
 
-    /// Waits until more than `acks` records are acknowledged.
+    /// Waits until more than `acks` records are acknowledged; `served` fails if they cannot be.
     pub(crate) fn await_acks(
         &mut self,
         acks: u64,
         limit: Duration,
-        node: &mut Node,
+        mut served: impl FnMut() -> Result<(), String>,
     ) -> Result<(), String> {
         let start = Instant::now();
         while start.elapsed() < limit {
@@ -137,7 +145,7 @@ impl Drivers {
                 return Ok(());
             }
             self.check()?;
-            node.check()?;
+            served()?;
             std::thread::sleep(Duration::from_millis(20));
         }
         Err(format!("no record was acknowledged for {limit:?} although the broker serves"))
@@ -192,11 +200,11 @@ impl Drop for Drivers {
 }
 
 /// Reads everything from the beginning, and what is committed.
-pub(crate) fn read_back(options: &Options, address: &str, folder: &Path) -> Result<(), String> {
+pub(crate) fn read_back(load: &Load, folder: &Path) -> Result<(), String> {
     let mut command = Command::new("timeout");
     command.args([READ_BACK_SECONDS, ".venv/bin/python", "torture.py"]);
     command.current_dir(conformance("python"));
-    surroundings(&mut command, options, address, &NAMES.join(","));
+    surroundings(&mut command, load, &NAMES.join(","));
     let errors = folder.join("final.log");
     let status = command
         .env("ROLE", "final")
@@ -229,13 +237,13 @@ fn command(name: &str) -> Command {
     }
 }
 
-fn surroundings(command: &mut Command, options: &Options, address: &str, groups: &str) {
+fn surroundings(command: &mut Command, load: &Load, groups: &str) {
     let topics: Vec<String> =
-        TOPICS.iter().map(|(name, count)| format!("{name}:{count}")).collect();
+        load.topics.iter().map(|(name, count)| format!("{name}:{count}")).collect();
     command
-        .env("BOOTSTRAP", address)
-        .env("SEED", options.seed.to_string())
-        .env("RATE", options.rate.to_string())
+        .env("BOOTSTRAP", &load.bootstrap)
+        .env("SEED", load.seed.to_string())
+        .env("RATE", load.rate.to_string())
         .env("TOPICS", topics.join(","))
         .env("GROUPS_READ", groups);
 }

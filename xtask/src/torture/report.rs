@@ -1,5 +1,6 @@
 //! What the rounds brought, as a line each, a table and JSON.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::time::Duration;
@@ -8,28 +9,18 @@ use ottla_judge::{History, What, judge};
 use serde_json::json;
 
 use super::drivers::Counts;
-use super::plan::Round;
 
 /// Violations printed in words.
 const TOLD_MAX: usize = 20;
-
-/// Kills by their moment.
-#[derive(Default)]
-pub(crate) struct Kills {
-    /// Under load.
-    pub(crate) loaded: u64,
-    /// While it started.
-    pub(crate) starting: u64,
-    /// Soon after it served again.
-    pub(crate) quick: u64,
-}
 
 /// The result.
 pub(crate) struct Report {
     seed: u64,
     rounds: u64,
-    pub(crate) kills: Kills,
-    pub(crate) bytes_on_disk: u64,
+    /// What was done to the brokers, how often.
+    pub(crate) disturbed: BTreeMap<&'static str, u64>,
+    /// Further figures: what, and how much.
+    pub(crate) figures: Vec<(&'static str, String)>,
     starts: Vec<Duration>,
     before: Counts,
     wrong: Vec<String>,
@@ -52,8 +43,8 @@ impl Report {
         Report {
             seed,
             rounds: 0,
-            kills: Kills::default(),
-            bytes_on_disk: 0,
+            disturbed: BTreeMap::new(),
+            figures: Vec::new(),
             starts: Vec::new(),
             before: Counts::default(),
             wrong: Vec::new(),
@@ -81,32 +72,19 @@ impl Report {
         self.wrong.push(text);
     }
 
+    /// Something was done to a broker.
+    pub(crate) fn did(&mut self, what: &'static str) {
+        *self.disturbed.entry(what).or_default() += 1;
+    }
+
     /// Prints the round's line.
-    pub(crate) fn round(
-        &mut self,
-        number: u64,
-        of: u64,
-        round: &Round,
-        started: Duration,
-        counts: Counts,
-    ) {
+    pub(crate) fn round(&mut self, number: u64, of: u64, told: &str, counts: Counts) {
         self.rounds = number;
-        let kind = match (round.during_start, round.once_more) {
-            (Some(_), Some(_)) => "killed, killed in its start, killed again",
-            (Some(_), None) => "killed, killed in its start",
-            (None, Some(_)) => "killed, killed again",
-            (None, None) => "killed",
-        };
         let more = counts.acks - self.before.acks;
         println!(
-            "round {number:>4}/{of}   lived {:>5} ms   served again after {:>4} ms   sent {:>8}   \
-             acknowledged {:>8} (+{more})   failed {}   read {:>8}   {kind}",
-            round.alive.as_millis(),
-            started.as_millis(),
-            counts.sends,
-            counts.acks,
-            counts.fails,
-            counts.reads,
+            "round {number:>4}/{of}   sent {:>8}   acknowledged {:>8} (+{more})   failed {}   \
+             read {:>8}   {told}",
+            counts.sends, counts.acks, counts.fails, counts.reads,
         );
         self.before = counts;
     }
@@ -159,7 +137,6 @@ impl Report {
         starts.sort_unstable();
         let middle = starts.get(starts.len() / 2).copied().unwrap_or(0);
         let longest = starts.last().copied().unwrap_or(0);
-        let Kills { loaded, starting, quick } = self.kills;
         if as_json {
             let broken: Vec<_> = self
                 .broken
@@ -168,22 +145,28 @@ impl Report {
                 .collect();
             let result = json!({
                 "seed": self.seed, "rounds": self.rounds,
-                "kills": {"under_load": loaded, "while_starting": starting, "again_soon": quick},
+                "disturbed": self.disturbed,
                 "start_ms": {"median": middle, "longest": longest},
                 "sent": self.sent, "acknowledged": self.acknowledged, "failed": self.failed,
                 "read": self.read, "read_back": self.read_back, "commits": self.commits,
                 "committed_asked": self.committed, "events": self.events,
-                "bytes_on_disk": self.bytes_on_disk, "seconds": self.took.as_secs(),
+                "figures": self.figures, "seconds": self.took.as_secs(),
                 "violations": self.violations, "broken": broken,
             });
             println!("{result}");
             return;
         }
-        let all = loaded + starting + quick;
         println!("\n{:<34} {:>12}", "seed", self.seed);
         println!("{:<34} {:>12}", "rounds", self.rounds);
-        println!("{:<34} {all:>12}   {starting} while starting, {quick} again soon", "kills");
-        println!("{:<34} {middle:>9} ms   longest {longest} ms", "from start to serving, median");
+        for (what, times) in &self.disturbed {
+            println!("{what:<34} {times:>12}");
+        }
+        if !starts.is_empty() {
+            println!(
+                "{:<34} {middle:>9} ms   longest {longest} ms",
+                "from start to serving, median"
+            );
+        }
         println!("{:<34} {:>12}", "records sent", self.sent);
         println!(
             "{:<34} {:>12}   outcome unknown {}",
@@ -192,7 +175,9 @@ impl Report {
         println!("{:<34} {:>12}", "read by the groups", self.read);
         println!("{:<34} {:>12}", "read back in the end", self.read_back);
         println!("{:<34} {:>12}   asked for {}", "offsets committed", self.commits, self.committed);
-        println!("{:<34} {:>9} MB", "on disk", self.bytes_on_disk / 1_000_000);
+        for (what, figure) in &self.figures {
+            println!("{what:<34} {figure:>12}");
+        }
         println!("{:<34} {:>10} s", "took", self.took.as_secs());
         println!("{:<34} {:>12}", "promises broken, times", self.violations);
         for (promise, texts) in &self.broken {

@@ -1,0 +1,81 @@
+//! The clients against a cluster, at rest or with one node after the other being restarted.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{Options, Row, Target};
+use crate::cluster::network::Network;
+use crate::cluster::node::Software;
+use crate::cluster::{Cluster, Seat};
+use crate::torture::node;
+
+/// From one restart to the next.
+const EVERY: Duration = Duration::from_secs(10);
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Starts the cluster, runs the clients, stops it.
+pub(super) fn run(
+    options: &Options,
+    clients: impl FnOnce(&Target) -> Vec<Row>,
+) -> Result<Vec<Row>, String> {
+    let binary = match &options.binary {
+        Some(path) => PathBuf::from(path),
+        None => node::build()?,
+    };
+    let binary = binary.canonicalize().map_err(|error| format!("{}: {error}", binary.display()))?;
+    let seat = Seat { software: Software::Ottla { binary }, is_broker: true, is_controller: true };
+    let seats = vec![seat; usize::from(options.nodes)];
+    let folder = std::env::temp_dir().join(format!("ottla-conformance-{}", std::process::id()));
+    let network = Network::loopback(options.nodes)?;
+    let more = ["auto.create.topics.enable=true".to_string()];
+    let mut cluster = Cluster::prepare(&seats, network, &folder, &more)?;
+    println!("{} nodes answer after {} ms", options.nodes, cluster.start()?.as_millis());
+    let target = Target {
+        bootstrap: cluster.bootstrap(),
+        data: cluster.node(1).data(),
+        nodes: options.nodes,
+    };
+    let over = AtomicBool::new(false);
+    let (rows, restarts) = std::thread::scope(|scope| {
+        let restarting = scope.spawn(|| match options.restarting {
+            true => restart(&mut cluster, &over),
+            false => Ok(0),
+        });
+        let rows = clients(&target);
+        over.store(true, Ordering::Relaxed);
+        (rows, restarting.join().unwrap_or_else(|_| Err("the restarts ended".to_string())))
+    });
+    if options.restarting {
+        println!("restarts: {}", restarts?);
+    }
+    cluster.stop();
+    let _ = std::fs::remove_dir_all(&folder);
+    Ok(rows)
+}
+
+/// Stops one node in order and starts it, then the next, until it is over; how often.
+fn restart(cluster: &mut Cluster, over: &AtomicBool) -> Result<u64, String> {
+    let mut count = 0;
+    let mut id = 1;
+    loop {
+        let due = Instant::now() + EVERY;
+        while Instant::now() < due {
+            if over.load(Ordering::Relaxed) {
+                return Ok(count);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let stopped = cluster.node(id).stop()?;
+        cluster.spawn(id)?;
+        let start = Instant::now();
+        cluster.await_brokers(START_LIMIT)?;
+        count += 1;
+        println!(
+            "  node {id} was restarted: stopped after {} ms, all there after {} ms",
+            stopped.as_millis(),
+            start.elapsed().as_millis()
+        );
+        id = id % cluster.len() + 1;
+    }
+}
