@@ -8,10 +8,13 @@ mod cluster;
 mod configs;
 mod groups;
 mod records;
+mod replicas;
 mod topics;
 
+pub use cluster::{BrokerListing, ClusterDescription, Quorum, QuorumReplica};
 pub use configs::{ConfigChange, ConfigEntry, ConfigSource, Resource};
 pub use groups::{GroupDescription, GroupListing, GroupMember};
+pub use replicas::{Election, Fates, Reassignment};
 pub use topics::NewTopic;
 
 /// Administers one cluster. Every call is retried within the client's API time-out where a retry

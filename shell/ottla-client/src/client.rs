@@ -166,6 +166,33 @@ impl<E: Env> Client<E> {
         }
     }
 
+    /// One request to whoever coordinates `key`, repeated like [`Client::retry`]. Before each try the
+    /// coordinator is looked for anew: it moves when its node dies.
+    ///
+    /// # Errors
+    /// The last failure.
+    pub(crate) async fn retry_coordinator<R: Request>(
+        &self,
+        kind: CoordinatorKind,
+        key: &Str,
+        request: &R,
+        verdict: impl Fn(&R::Response) -> Result<()>,
+    ) -> Result<(R::Response, i32)> {
+        let mut backoff = self.backoff();
+        loop {
+            let answered = async {
+                let coordinator = self.coordinator(kind, key).await?;
+                let target = Target::Broker(coordinator);
+                let answer = self.call(target, Lane::default(), request, Duration::ZERO).await?;
+                verdict(&answer).map(|()| (answer, coordinator))
+            };
+            match answered.await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => backoff.wait(error).await?,
+            }
+        }
+    }
+
     /// Retries within the API time-out.
     pub(crate) fn backoff(&self) -> Backoff<'_, E> {
         Backoff::new(&self.inner.env, &self.inner.options, self.inner.options.api_timeout)

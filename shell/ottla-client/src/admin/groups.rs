@@ -89,25 +89,17 @@ impl<E: Env> Admin<E> {
             groups: vec![group.clone()],
             ..DescribeGroupsRequest::default()
         };
-        let mut backoff = self.client.backoff();
-        loop {
-            let coordinator = self.client.coordinator(CoordinatorKind::Group, group).await?;
-            let target = Target::Broker(coordinator);
-            let none = std::time::Duration::ZERO;
-            let answered = self.client.call(target, Lane::default(), &request, none).await;
-            let described = answered.and_then(|response| {
-                let described = response.groups.into_iter().next();
-                let described = described.ok_or_else(|| Error::answer(-1, "describe", None))?;
-                let doing = || format!("describe group \"{group}\"");
-                let message = described.error_message.as_deref();
-                Error::check(described.error_code, doing, message)?;
-                Ok(description(described, coordinator))
-            });
-            match described {
-                Ok(description) => return Ok(description),
-                Err(error) => backoff.wait(error).await?,
-            }
-        }
+        let doing = || format!("describe group \"{group}\"");
+        let kind = CoordinatorKind::Group;
+        let answered = self.client.retry_coordinator(kind, group, &request, |response| {
+            let described = response.groups.first();
+            let message = described.and_then(|described| described.error_message.as_deref());
+            Error::check(described.map_or(-1, |described| described.error_code), doing, message)
+        });
+        let (response, coordinator) = answered.await?;
+        let described = response.groups.into_iter().next();
+        let described = described.ok_or_else(|| Error::answer(-1, doing(), None))?;
+        Ok(description(described, coordinator))
     }
 
     /// What a group has committed, in all its partitions.
@@ -156,7 +148,6 @@ impl<E: Env> Admin<E> {
         group: &Str,
         partitions: &[TopicPartition],
     ) -> Result<()> {
-        let coordinator = self.client.coordinator(CoordinatorKind::Group, group).await?;
         let topic = |(name, indexes): (Str, Vec<i32>)| OffsetDeleteRequestTopic {
             name,
             partitions: indexes
@@ -169,7 +160,8 @@ impl<E: Env> Admin<E> {
             topics: offsets::group_by_topic(partitions).into_iter().map(topic).collect(),
         };
         let doing = || format!("delete offsets of group \"{group}\"");
-        let answered = self.client.retry(Target::Broker(coordinator), &request, |response| {
+        let kind = CoordinatorKind::Group;
+        let answered = self.client.retry_coordinator(kind, group, &request, |response| {
             Error::check(response.error_code, doing, None)?;
             let mut answers = response.topics.iter().flat_map(|topic| &topic.partitions);
             answers.try_for_each(|answer| Error::check(answer.error_code, doing, None))
@@ -182,13 +174,13 @@ impl<E: Env> Admin<E> {
     /// # Errors
     /// The coordinator's answer, such as NON_EMPTY_GROUP or GROUP_ID_NOT_FOUND.
     pub async fn delete_group(&self, group: &Str) -> Result<()> {
-        let coordinator = self.client.coordinator(CoordinatorKind::Group, group).await?;
         let request = DeleteGroupsRequest {
             groups_names: vec![group.clone()],
             ..DeleteGroupsRequest::default()
         };
         let doing = || format!("delete group \"{group}\"");
-        let answered = self.client.retry(Target::Broker(coordinator), &request, |response| {
+        let kind = CoordinatorKind::Group;
+        let answered = self.client.retry_coordinator(kind, group, &request, |response| {
             let mut results = response.results.iter();
             results.try_for_each(|answer| Error::check(answer.error_code, doing, None))
         });
