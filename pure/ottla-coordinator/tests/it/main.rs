@@ -4,6 +4,7 @@
 mod deletes;
 mod joins;
 mod leaves;
+mod lessons;
 mod offsets;
 mod records;
 mod schedules;
