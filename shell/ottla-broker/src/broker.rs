@@ -17,6 +17,7 @@ use crate::drivers::metadata::MetadataDriver;
 use crate::drivers::producer_ids::ProducerIds;
 use crate::drivers::raft::{RaftDriver, RaftStartError};
 use crate::drivers::replica::ReplicaDriver;
+use crate::format::{self, FormatError};
 use crate::log::{self, DataDir, DataDirOptions, OpenError};
 use crate::net::budget::Budget;
 use crate::net::gate::{Gate, Limits};
@@ -64,6 +65,8 @@ pub struct Broker<E: Env> {
 pub enum StartError {
     /// Everything that is wrong with the configuration.
     Config(Vec<ConfigError>),
+    /// No controller told which cluster to join.
+    Format(FormatError),
     DataDir(OpenError),
     /// The metadata log or the quorum's state cannot be opened.
     Raft(RaftStartError),
@@ -89,6 +92,7 @@ impl std::fmt::Display for StartError {
                 }
                 Ok(())
             }
+            StartError::Format(error) => error.fmt(f),
             StartError::DataDir(error) => error.fmt(f),
             StartError::Raft(error) => error.fmt(f),
             StartError::Lifecycle(error) => error.fmt(f),
@@ -112,9 +116,11 @@ impl<E: Env> Broker<E> {
     /// When the configuration, the data directory or an address does not allow it.
     pub async fn start(env: E, layers: Layers) -> Result<Broker<E>, StartError> {
         let config = BrokerConfig::build(layers).map_err(StartError::Config)?;
+        let cluster_id = format::cluster_id(&env, &config).await.map_err(StartError::Format)?;
         let listeners = bind(&env, &config).await?;
         let (data_dir, _recovered) =
-            DataDir::open(env.clone(), data_dir_options(&config)).map_err(StartError::DataDir)?;
+            DataDir::open(env.clone(), data_dir_options(&config, cluster_id))
+                .map_err(StartError::DataDir)?;
         let bound: Vec<(String, SocketAddr)> =
             listeners.iter().map(|bound| (bound.name.clone(), bound.address)).collect();
         let gate = Gate::new(connection_limits(&config));
@@ -322,14 +328,14 @@ fn controller_limits() -> Limits {
     Limits { total: CONTROLLER_CONNECTIONS, per_ip: CONTROLLER_CONNECTIONS, per_ip_overrides }
 }
 
-fn data_dir_options(config: &BrokerConfig) -> DataDirOptions {
+fn data_dir_options(config: &BrokerConfig, cluster_id: Option<String>) -> DataDirOptions {
     DataDirOptions {
         flush: match config.ottla.flush {
             FlushMode::Wal => log::FlushMode::Wal,
             FlushMode::None => log::FlushMode::None,
         },
         node_id: config.node_id,
-        cluster_id: config.ottla.cluster_id.clone(),
+        cluster_id,
         wal_cap_bytes: u64::try_from(config.ottla.wal_size_max).unwrap_or(0),
         retention_check_ms: u64::try_from(config.log.retention_check_interval_ms).unwrap_or(1),
         producer_id_expiration_ms: config.log.producer_id_expiration_ms.into(),

@@ -8,6 +8,8 @@ mod phase;
 
 mod log;
 
+mod format;
+
 mod partition;
 
 mod drivers;
@@ -24,3 +26,4 @@ mod broker;
 pub mod fuzzing;
 
 pub use broker::{Broker, StartError};
+pub use format::FormatError;

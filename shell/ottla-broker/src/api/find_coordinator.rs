@@ -1,6 +1,6 @@
 //! FindCoordinator (key 10): v0-6. Which broker keeps a group. Makes the offsets topic when it is
-//! first asked for, and answers once the coordinator can serve, so that no client meets an error on
-//! the way to a cluster's first group. v4+ (KIP-699) asks for many keys; v6 (KIP-932) knows share
+//! first asked for, and answers once the coordinator can serve, on whichever node it is, so that no
+//! client meets an error on the way to a cluster's first group. v4+ (KIP-699) asks for many keys; v6 (KIP-932) knows share
 //! coordinators, which are not served, as on a Kafka without them. Nor are transactions yet.
 
 use std::sync::Arc;
@@ -12,7 +12,6 @@ use ottla_protocol::{ErrorCode, Str};
 
 use super::context::RequestContext;
 use super::nodes::{self, Node};
-use crate::drivers::coordinator::{CoordinatorDriver, OFFSETS_TOPIC};
 use crate::rooms::Rooms;
 
 /// From this version on many keys are asked for at once.
@@ -57,16 +56,8 @@ async fn find_group<E: Env>(
     context: &RequestContext,
     group: &Str,
 ) -> Result<Node, ErrorCode> {
-    rooms.groups.ensure_topic().await?;
+    let leader = rooms.groups.locate(rooms.node.node_id, group).await?;
     let image = rooms.metadata.image();
-    let topic = image.topics.get(OFFSETS_TOPIC).ok_or(ErrorCode::CoordinatorNotAvailable)?;
-    let index = CoordinatorDriver::<E>::partition_of(group, topic.partitions.len());
-    let leader = topic.partitions.get(&index).map(|partition| partition.leader);
-    let leader = leader.filter(|leader| *leader >= 0).ok_or(ErrorCode::CoordinatorNotAvailable)?;
-    if leader == rooms.node.node_id {
-        let ready = rooms.groups.ready(group).await;
-        ready.map_err(|_| ErrorCode::CoordinatorNotAvailable)?;
-    }
     let broker = image.brokers.get(leader).filter(|broker| broker.is_active());
     let node = broker.and_then(|broker| nodes::node(rooms, context, broker));
     node.ok_or(ErrorCode::CoordinatorNotAvailable)

@@ -11,9 +11,8 @@ use ottla_plant::{Plant, planted};
 use ottla_protocol::records::control::ControlRecord;
 use ottla_protocol::records::{self, BatchError, BatchHeader};
 
-use super::room::Room;
+use super::room::{Led, Room};
 use crate::log::{self, ReadError, ReadOptions, ReadOutcome, Slices};
-use crate::partition::registry::Partition;
 
 /// Bytes read at a time; a batch that is larger is read alone.
 const CHUNK_BYTES: usize = 4 << 20;
@@ -66,14 +65,15 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// The shard as its log says, ready to serve.
+/// The shard as its log says, up to the end it has when this node has become its leader: what is not
+/// committed of that will be, for a leader never cuts its own log. Ready to serve.
 pub(super) async fn load<E: Env>(
     env: &E,
-    partition: Arc<Partition<E>>,
+    led: Led<E>,
     settings: GroupSettings,
 ) -> Result<Room<E>, LoadError> {
     let mut shard = Shard::new(settings);
-    let log = &partition.log;
+    let log = &led.partition.log;
     let offsets = log.offsets();
     let mut next = offsets.log_start;
     while next < offsets.log_end {
@@ -89,7 +89,7 @@ pub(super) async fn load<E: Env>(
         }
         next = next_offset;
     }
-    Ok(Room::new(env, partition, shard))
+    Ok(Room::new(env, led, shard, offsets.log_end))
 }
 
 async fn read<E: Env>(

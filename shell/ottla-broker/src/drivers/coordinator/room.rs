@@ -1,6 +1,6 @@
 //! One shard with its log behind one short lock. The order in the log is the order of decisions.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use ottla_protocol::{ErrorCode, Str, Uuid};
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
 use super::batch::batch;
+use super::committed::{Appends, committed, led_in};
 use crate::log::{AppendError, AppendOptions, DataDir};
 use crate::partition::registry::Partition;
 
@@ -21,9 +22,17 @@ const ROOM_PAUSE: Duration = Duration::from_millis(100);
 /// An answer, or the error the API's handler puts in one.
 pub(super) type Answer = Result<Reply, ErrorCode>;
 
-/// A shard that serves.
+/// A partition that this node leads in an epoch.
+pub(super) struct Led<E: Env> {
+    pub(super) partition: Arc<Partition<E>>,
+    pub(super) epoch: i32,
+    /// How long an answer waits until its records are committed.
+    pub(super) commit_limit: Duration,
+}
+
+/// A shard that serves, in one epoch of its partition.
 pub(super) struct Room<E: Env> {
-    partition: Arc<Partition<E>>,
+    led: Led<E>,
     /// Held over an await only while the log has no room: then the shard has to wait as a whole.
     state: Arc<Mutex<State>>,
     /// The soft state's next deadline, to be read without the lock.
@@ -34,28 +43,32 @@ pub(super) struct Room<E: Env> {
 struct State {
     shard: Shard,
     soft: Soft,
-    /// Where the last append of this shard ends in the write-ahead log.
-    last_lsn: u64,
+    /// The last append; every answer waits for it.
+    appends: Appends,
+    /// The partition is led elsewhere, or in a newer epoch: nothing is decided here any more.
+    closed: bool,
     /// The other end is held by the task that asked.
-    waiting: HashMap<Token, oneshot::Sender<Answer>>,
+    waiting: BTreeMap<Token, oneshot::Sender<Answer>>,
 }
 
-/// What a step leaves to be done without the lock: wait for `lsn`, then answer.
+/// What a step leaves to be done without the lock: wait for the appends, then answer.
 struct Settled {
-    lsn: u64,
+    appends: Appends,
     answers: Vec<(oneshot::Sender<Answer>, Reply)>,
     /// No one but the caller waits for any of them.
     only_own: bool,
 }
 
 impl<E: Env> Room<E> {
-    pub(super) fn new(env: &E, partition: Arc<Partition<E>>, shard: Shard) -> Self {
+    /// A shard that was read up to `log_end`.
+    pub(super) fn new(env: &E, led: Led<E>, shard: Shard, log_end: i64) -> Self {
         let mut soft = Soft::default();
         let _nobody_waits_yet = shard.start(&mut soft, now(env));
         let deadline = AtomicI64::new(soft.deadline().unwrap_or(i64::MAX));
-        let state = State { shard, soft, last_lsn: 0, waiting: HashMap::new() };
+        let appends = Appends { epoch: led.epoch, offset: log_end - 1 };
+        let state = State { shard, soft, appends, closed: false, waiting: BTreeMap::new() };
         let state = Arc::new(Mutex::new(state));
-        Self { partition, state, deadline, next_token: AtomicU64::new(0) }
+        Self { led, state, deadline, next_token: AtomicU64::new(0) }
     }
 
     /// The monotonic millisecond at which a timer is due.
@@ -86,6 +99,20 @@ impl<E: Env> Room<E> {
         self.step(env, data_dir, command, None).await;
     }
 
+    /// Everyone who waits here is sent to another coordinator, and so is who comes later.
+    pub(super) async fn close(&self, env: &E) {
+        let mut state = self.state.lock().await;
+        let State { shard, soft, waiting, closed, .. } = &mut *state;
+        *closed = true;
+        // It decides nothing but who is to go.
+        let _no_records = shard.handle(soft, now(env), Command::Unload);
+        for sender in std::mem::take(waiting).into_values() {
+            // The asking task may be gone.
+            let _gone = sender.send(Err(ErrorCode::NotCoordinator));
+        }
+        self.deadline.store(i64::MAX, Ordering::SeqCst);
+    }
+
     /// Fires the earliest due timer, if there is one.
     pub(super) async fn fire(self: &Arc<Self>, env: &E, data_dir: &DataDir<E>) {
         self.tell(env, data_dir, Command::Timeout).await;
@@ -102,6 +129,13 @@ impl<E: Env> Room<E> {
     ) {
         let own = asked.as_ref().map(|(token, _)| *token);
         let mut state = Arc::clone(&self.state).lock_owned().await;
+        if state.closed {
+            if let Some((_, sender)) = asked {
+                // The asking task may be gone.
+                let _gone = sender.send(Err(ErrorCode::NotCoordinator));
+            }
+            return;
+        }
         state.waiting.extend(asked);
         let now = now(env);
         let State { shard, soft, .. } = &mut *state;
@@ -114,10 +148,11 @@ impl<E: Env> Room<E> {
         }
         let settled = self.settle(state, now, decision, written, own);
         if settled.only_own {
-            answer(data_dir, settled).await;
+            self.answer(env, settled).await;
         } else {
-            let data_dir = data_dir.clone();
-            env.spawn("group answers", async move { answer(&data_dir, settled).await });
+            let (room, world) = (Arc::clone(self), env.clone());
+            let answers = async move { room.answer(&world, settled).await };
+            env.spawn("group answers", answers);
         }
     }
 
@@ -138,7 +173,7 @@ impl<E: Env> Room<E> {
                 continue;
             }
             let settled = self.settle(state, now, decision, written, None);
-            return answer(&data_dir, settled).await;
+            return self.answer(&env, settled).await;
         }
     }
 
@@ -162,7 +197,7 @@ impl<E: Env> Room<E> {
         let answers = answers.collect();
         self.deadline.store(state.soft.deadline().unwrap_or(i64::MAX), Ordering::SeqCst);
         // An answer may rest on what an earlier command appended.
-        Settled { lsn: state.last_lsn, answers, only_own }
+        Settled { appends: state.appends, answers, only_own }
     }
 
     /// Append and replay, in one go.
@@ -170,15 +205,39 @@ impl<E: Env> Room<E> {
         if decision.records.is_empty() {
             return Ok(());
         }
-        let options = AppendOptions::coordinator(self.partition.leader_epoch(), now.wall_ms);
+        let Led { partition, epoch, .. } = &self.led;
+        if led_in(partition) != Some(*epoch) {
+            let message = "the partition is led elsewhere".to_owned();
+            let code = ErrorCode::NotLeaderOrFollower;
+            return Err(AppendError::Refused { code, message, record_errors: Vec::new() });
+        }
+        let options = AppendOptions::coordinator(*epoch, now.wall_ms);
         let batch = batch(&decision.records, now.wall_ms);
-        self.partition.watchers.appending(batch.len());
-        let appended = self.partition.log.append(batch, &options)?;
+        partition.watchers.appending(batch.len());
+        let appended = partition.log.append(batch, &options)?;
         for (offset, record) in (appended.base_offset..).zip(&decision.records) {
             state.shard.replay(offset, -1, record).expect("the machine reads what it wrote");
         }
-        state.last_lsn = state.last_lsn.max(appended.lsn);
+        state.appends = Appends { epoch: *epoch, offset: appended.last_offset };
         Ok(())
+    }
+
+    /// Answers once everything the answers rest on is committed.
+    async fn answer(&self, env: &E, settled: Settled) {
+        if settled.answers.is_empty() {
+            return;
+        }
+        let waited = match planted(Plant::GroupAnsweredEarly) {
+            true => Ok(()),
+            false => {
+                let Led { partition, commit_limit, .. } = &self.led;
+                committed(env, partition, settled.appends, *commit_limit).await
+            }
+        };
+        for (sender, reply) in settled.answers {
+            // The asking task may be gone, its connection closed.
+            let _gone = sender.send(waited.map(|()| reply));
+        }
     }
 }
 
@@ -186,7 +245,8 @@ impl<E: Env> Room<E> {
 /// is in the log.
 fn revert(state: &mut State, now: Now, decision: Decision, error: &AppendError) -> Decision {
     let code = append_error(error);
-    if !matches!(error, AppendError::Busy) {
+    let is_elsewhere = error.kafka_code() == ErrorCode::NotLeaderOrFollower;
+    if !matches!(error, AppendError::Busy) && !is_elsewhere {
         tracing::warn!(%error, "cannot write to the offsets topic");
     }
     let mut groups = decision.groups;
@@ -218,21 +278,6 @@ fn append_error(error: &AppendError) -> ErrorCode {
             | ErrorCode::RequestTimedOut => ErrorCode::CoordinatorNotAvailable,
             _ => ErrorCode::UnknownServerError,
         },
-    }
-}
-
-/// Answers once the records are durable. Where the log failed, what it holds may be gone: another
-/// coordinator has to say.
-async fn answer<E: Env>(data_dir: &DataDir<E>, settled: Settled) {
-    if settled.answers.is_empty() {
-        return;
-    }
-    let lsn = if planted(Plant::GroupAnsweredEarly) { 0 } else { settled.lsn };
-    let durable = data_dir.wait_durable(lsn).await.is_ok();
-    for (sender, reply) in settled.answers {
-        let answer = if durable { Ok(reply) } else { Err(ErrorCode::NotCoordinator) };
-        // The asking task may be gone, its connection closed.
-        let _gone = sender.send(answer);
     }
 }
 

@@ -1,11 +1,12 @@
 //! The offsets topic itself, and the topics whose offsets it keeps. Never deletes a topic.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ottla_coordinator::Command;
 use ottla_env::Env;
-use ottla_metadata::controller::NewTopic;
+use ottla_metadata::controller::{NewTopic, Refusal};
 use ottla_protocol::{ErrorCode, Str, Uuid};
 
 use super::CoordinatorDriver;
@@ -14,10 +15,13 @@ use super::room::Room;
 /// Kafka's name for it.
 pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
 
+/// Between two lines about a topic that cannot be made.
+const COMPLAINTS_PAUSE_MS: i64 = 10_000;
 /// Deletions within this time are looked for together.
 const DELETIONS_PAUSE: Duration = Duration::from_secs(1);
 
-/// Makes the topic as Kafka does, with no more replicas than there are brokers.
+/// Makes the topic as Kafka does. In a cluster there must be enough brokers for its replicas; a node
+/// that is configured to be alone takes what there is.
 pub(super) async fn ensure<E: Env>(driver: &CoordinatorDriver<E>) -> Result<(), ErrorCode> {
     if driver.metadata.image().topics.contains(OFFSETS_TOPIC) {
         return Ok(());
@@ -37,11 +41,31 @@ pub(super) async fn ensure<E: Env>(driver: &CoordinatorDriver<E>) -> Result<(), 
     match made.into_iter().next() {
         Some(Ok(())) => Ok(()),
         Some(Err(refusal)) => {
-            tracing::warn!(error = refusal.code.name(), "cannot make {OFFSETS_TOPIC}");
+            complain(driver, &refusal);
             Err(ErrorCode::CoordinatorNotAvailable)
         }
         None => Err(ErrorCode::CoordinatorNotAvailable),
     }
+}
+
+/// Says why, now and then: clients ask again and again.
+fn complain<E: Env>(driver: &CoordinatorDriver<E>, refusal: &Refusal) {
+    let now = i64::try_from(driver.env.now().as_millis()).unwrap_or(i64::MAX);
+    let before = driver.complained.load(Ordering::Relaxed);
+    if now < before.saturating_add(COMPLAINTS_PAUSE_MS) {
+        return;
+    }
+    driver.complained.store(now, Ordering::Relaxed);
+    let replicas = driver.config.get().group.offsets_topic_replication_factor;
+    let (error, message) = (refusal.code.name(), refusal.message.as_deref().unwrap_or_default());
+    tracing::warn!(
+        error,
+        message,
+        replicas,
+        brokers = driver.live_brokers(),
+        "cannot make {OFFSETS_TOPIC} yet; start as many brokers as it is to have replicas, or lower \
+         offsets.topic.replication.factor"
+    );
 }
 
 /// Removes the offsets of deleted topics, until the coordinator stops. It looks at what is there and
