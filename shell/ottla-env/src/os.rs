@@ -8,6 +8,7 @@ mod file;
 mod limits;
 mod net;
 mod pool;
+mod process;
 mod signals;
 
 #[cfg(test)]
@@ -20,4 +21,5 @@ pub use env::{OsEnv, run};
 pub use file::OsFile;
 pub use limits::raise_file_limit;
 pub use net::{LISTEN_BACKLOG, OsListener, OsReader, OsStream, OsWriter};
+pub use process::{OsProcess, end_with_parent};
 pub use signals::{ShutdownSignals, Signal, shutdown_signal};

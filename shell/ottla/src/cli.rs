@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::cluster::ClusterCommand;
 use crate::commands::consume::Consume;
 use crate::commands::group::GroupCommand;
 use crate::commands::perf::PerfCommand;
@@ -34,6 +35,9 @@ pub(crate) enum Command {
     /// List, describe, move and delete consumer groups.
     #[command(subcommand, alias = "groups")]
     Group(GroupCommand),
+    /// Run a cluster on this machine, look at one, move its leaders and replicas.
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Measure how fast a cluster takes records and gives them back.
     #[command(subcommand)]
     Perf(PerfCommand),
@@ -60,6 +64,13 @@ pub(crate) struct ServerFlags {
     /// A setting; may be given many times.
     #[arg(short, long = "set", value_name = "KEY=VALUE", alias = "override")]
     pub(crate) settings: Vec<String>,
+    /// Add this node to a running cluster: the address of one of its nodes. What is learned of it is
+    /// kept in the data directory, so that the next start needs no flag.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) join: Option<String>,
+    /// Stop when the process of this id is gone.
+    #[arg(long, hide = true, value_name = "PID")]
+    pub(crate) with_parent: Option<u32>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -19,6 +19,7 @@ mod record_json;
 mod table;
 mod template;
 
+pub(crate) mod cluster;
 pub(crate) mod consume;
 pub(crate) mod group;
 pub(crate) mod perf;

@@ -9,6 +9,7 @@ use ottla_env::os::OsDisk;
 use ottla_env::{File, open_read};
 
 use crate::cli::ServerFlags;
+use crate::join;
 
 /// Largest configuration file that is read.
 const FILE_BYTES_MAX: usize = 4 << 20;
@@ -32,11 +33,13 @@ pub(crate) fn load(flags: &ServerFlags) -> Result<Loaded, Vec<String>> {
     }
     let notes = environment_settings(&mut settings, &mut errors);
     flag_settings(flags, &mut settings, &mut errors);
-    if errors.is_empty() {
-        Ok(Loaded { layers: Layers::new(settings), notes })
-    } else {
-        Err(errors)
+    if !errors.is_empty() {
+        return Err(errors);
     }
+    // What was learned of the cluster stands behind everything that was said.
+    let said = Layers::new(settings.clone());
+    let joined = join::settings(flags.join.as_deref(), &said)?;
+    Ok(Loaded { layers: Layers::new(joined.into_iter().chain(settings)), notes })
 }
 
 fn file_settings(path: &Path) -> Result<Vec<Setting>, Vec<String>> {
@@ -85,7 +88,7 @@ fn flag_settings(flags: &ServerFlags, settings: &mut Vec<Setting>, errors: &mut 
 }
 
 /// A whole text file, read without trusting its length: it may be a pipe.
-fn read(path: &Path) -> Result<String, String> {
+pub(crate) fn read(path: &Path) -> Result<String, String> {
     let file = open_read(&OsDisk, path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     let mut chunk = vec![0; 64 << 10];

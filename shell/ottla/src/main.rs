@@ -10,6 +10,7 @@ mod output;
 mod commands;
 
 mod cli;
+mod join;
 mod loading;
 mod logging;
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Some(Command::Produce(flags)) => commands::produce::run(flags),
         Some(Command::Consume(flags)) => commands::consume::run(flags),
         Some(Command::Group(command)) => commands::group::run(command),
+        Some(Command::Cluster(command)) => commands::cluster::run(command),
         Some(Command::Perf(command)) => commands::perf::run(command),
         Some(Command::Config(command)) => config_command::run(&command),
         Some(Command::Version) => {

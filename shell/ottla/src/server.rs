@@ -17,6 +17,13 @@ use crate::output::{complain, print};
 /// Runs a node until it is asked to stop.
 pub(crate) fn run(flags: &ServerFlags) -> Exit {
     logging::start();
+    if let Some(parent) = flags.with_parent {
+        match os::end_with_parent(parent) {
+            Ok(true) => {}
+            Ok(false) => return refuse(&[format!("the process {parent} is gone")]),
+            Err(error) => return refuse(&[format!("cannot watch process {parent}: {error}")]),
+        }
+    }
     let loaded = match loading::load(flags) {
         Ok(loaded) => loaded,
         Err(errors) => return refuse(&errors),

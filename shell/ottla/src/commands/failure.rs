@@ -13,8 +13,10 @@ pub(super) enum Failure {
     Client(Error),
     /// What was given does not make sense.
     Input(String),
-    /// Standard input or output.
+    /// Standard input or output, a file, a process.
     Io(std::io::Error),
+    /// Anything else that went wrong.
+    Other(String),
 }
 
 impl Failure {
@@ -22,7 +24,7 @@ impl Failure {
     pub(super) fn tell(&self) -> Exit {
         let text = match self {
             Failure::Client(error) => error.to_string(),
-            Failure::Input(text) => text.clone(),
+            Failure::Input(text) | Failure::Other(text) => text.clone(),
             Failure::Io(error) => error.to_string(),
         };
         output::complain(&format!("error: {text}"));
@@ -32,7 +34,7 @@ impl Failure {
     fn exit(&self) -> Exit {
         match self {
             Failure::Input(_) => Exit::Usage,
-            Failure::Io(_) => Exit::Failed,
+            Failure::Io(_) | Failure::Other(_) => Exit::Failed,
             Failure::Client(error) => exit_of(error),
         }
     }
