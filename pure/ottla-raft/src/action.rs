@@ -26,8 +26,13 @@ pub enum Event {
     Durable { at: OffsetAndEpoch },
     /// The snapshot that was being fetched is whole, checked and on stable storage; it sets `voters`.
     SnapshotInstalled { snapshot: OffsetAndEpoch, voters: Option<(i64, VoterSet)> },
+    /// That snapshot arrived damaged: it is of no use.
+    SnapshotRefused { snapshot: OffsetAndEpoch },
     /// The state machine wrote a snapshot, or old log was removed up to it.
     SnapshotTaken { snapshot: OffsetAndEpoch, log_start: i64 },
+    /// This node's state machine has everything below `offset`. It goes into this replica's fetches as the high
+    /// watermark it knows (KIP-1166), so that a leader can tell who has seen what.
+    Applied { offset: i64 },
     /// Lead no more, for instance before a shutdown.
     Resign,
 }
@@ -38,9 +43,17 @@ pub enum Event {
 pub enum Action {
     /// Write the election state.
     Persist(ElectionState),
-    /// This replica leads `epoch` now: append a batch with the `LeaderChange` record, at `base_offset`; and, if `voters`
-    /// are there, the `KRaftVersion` and `Voters` records after it.
-    AppendLeaderChange { base_offset: i64, epoch: i32, voters: Vec<NodeId>, granting: Vec<NodeId> },
+    /// This replica leads `epoch` now: append a batch with the `LeaderChange` record, at `base_offset`; and, if
+    /// `first_voters` are there, the `KRaftVersion` and `Voters` records after it.
+    AppendLeaderChange {
+        base_offset: i64,
+        epoch: i32,
+        voters: Vec<NodeId>,
+        granting: Vec<NodeId>,
+        first_voters: Option<VoterSet>,
+    },
+    /// Append a batch with the `Voters` record that sets these, at `base_offset`.
+    AppendVoters { base_offset: i64, epoch: i32, voters: VoterSet },
     /// Append what the leader sent, as it is. Report [`Event::Durable`] once it is on stable storage.
     Append(Vec<Batch>),
     /// Remove everything at this offset and above.
@@ -53,7 +66,7 @@ pub enum Action {
     Send { to: NodeId, endpoint: Endpoint, correlation: u64, request: Request },
     /// Answer a vote.
     ReplyVote { token: Token, reply: VoteAnswer },
-    /// Answer a begin or an end of an epoch.
+    /// Answer a begin or an end of an epoch, or a change of the voters.
     Reply { token: Token, reply: Answer },
     /// Answer a fetch, or a fetch of a snapshot.
     ReplyFetch { token: Token, reply: FetchReply },
@@ -97,7 +110,9 @@ impl Response {
     pub fn answer(&self) -> Option<&Answer> {
         match self {
             Self::Vote(vote) => Some(&vote.answer),
-            Self::BeginQuorumEpoch(answer) | Self::EndQuorumEpoch(answer) => Some(answer),
+            Self::BeginQuorumEpoch(answer)
+            | Self::EndQuorumEpoch(answer)
+            | Self::VoterChange(answer) => Some(answer),
             Self::Fetch(fetch) => Some(&fetch.answer),
             Self::FetchSnapshot(piece) => Some(&piece.answer),
             Self::Failed | Self::Unsupported => None,

@@ -23,9 +23,10 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// `me` has voted for itself.
+    /// `me` has voted for itself, which counts if it is a voter.
     pub(crate) fn new(voters: BTreeSet<NodeId>, me: NodeId) -> Self {
-        Self { voters, granted: BTreeSet::from([me]), rejected: BTreeSet::new() }
+        let granted = voters.get(&me).copied().into_iter().collect();
+        Self { voters, granted, rejected: BTreeSet::new() }
     }
 
     /// Votes of nodes that were no voters do not count; the last word of a voter counts.

@@ -47,6 +47,6 @@ pub use log_view::LogView;
 pub use offset::OffsetAndEpoch;
 pub use raft::{Raft, Start};
 pub use replica::{Endpoint, NodeId, ReplicaKey};
-pub use role::RoleName;
+pub use role::{Progress, Replicas, RoleName};
 pub use settings::Settings;
 pub use voters::{Voter, VoterSet};

@@ -132,9 +132,12 @@ impl LogView {
                 first.1 = first.1.max(log_start);
             }
         }
-        if self.start == snapshot.offset || self.earliest_snapshot.is_none() {
-            self.earliest_snapshot = Some(snapshot);
-        }
+        let before = self.latest_snapshot.filter(|before| before.offset == self.start);
+        self.earliest_snapshot = match self.earliest_snapshot {
+            _ if self.start == snapshot.offset => Some(snapshot),
+            Some(earliest) if earliest.offset >= self.start => Some(earliest),
+            _ => before.or(Some(snapshot)),
+        };
         self.latest_snapshot = Some(snapshot);
     }
 

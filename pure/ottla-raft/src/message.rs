@@ -6,7 +6,7 @@ use ottla_protocol::ErrorCode;
 
 use crate::offset::OffsetAndEpoch;
 use crate::replica::{Endpoints, NodeId, ReplicaKey};
-use crate::voters::VoterSet;
+use crate::voters::{Voter, VoterSet};
 
 /// A request to another replica.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +16,9 @@ pub enum Request {
     EndQuorumEpoch(EndQuorumEpoch),
     Fetch(Fetch),
     FetchSnapshot(FetchSnapshot),
+    AddVoter(AddVoter),
+    RemoveVoter(RemoveVoter),
+    UpdateVoter(UpdateVoter),
 }
 
 /// An answer of another replica.
@@ -26,6 +29,8 @@ pub enum Response {
     EndQuorumEpoch(Answer),
     Fetch(FetchAnswer),
     FetchSnapshot(SnapshotAnswer),
+    /// To a change of the voters, whichever it was: nothing but the error counts.
+    VoterChange(Answer),
     /// No answer came: the connection failed, or the peer is going.
     Failed,
     /// The peer does not know the request in this version (a vote before KIP-996).
@@ -87,6 +92,27 @@ pub struct FetchSnapshot {
     /// In bytes, from the beginning of the snapshot.
     pub position: i64,
     pub max_bytes: i32,
+}
+
+/// Wants a voter more (KIP-853).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddVoter {
+    pub voter: Voter,
+    /// Otherwise it is answered once the leader has the change in its log.
+    pub ack_when_committed: bool,
+}
+
+/// Wants a voter less.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoveVoter {
+    pub voter: ReplicaKey,
+}
+
+/// A voter that can be reached elsewhere, or speaks other versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateVoter {
+    pub epoch: i32,
+    pub voter: Voter,
 }
 
 /// What every answer says: an error, and who leads as far as the answering replica knows.

@@ -43,10 +43,15 @@ impl Peers {
 
     /// A request goes out; returns its correlation.
     pub(crate) fn sent(&mut self, id: NodeId, until_ms: i64) -> u64 {
-        self.last_correlation += 1;
-        let correlation = self.last_correlation;
+        let correlation = self.count();
         self.peers.insert(id, Peer::Awaiting { correlation, until_ms });
         correlation
+    }
+
+    /// A correlation that nobody has, of a request that holds up no other.
+    pub(crate) fn count(&mut self) -> u64 {
+        self.last_correlation += 1;
+        self.last_correlation
     }
 
     /// An answer came. False if it is not awaited any more: too late, or of an earlier role.

@@ -7,6 +7,7 @@ use crate::offset::OffsetAndEpoch;
 use crate::replica::{NodeId, ReplicaKey};
 
 pub(crate) use leader::Leader;
+pub use leader::{Progress, Replicas};
 
 /// The roles of KIP-595 and KIP-996. The epoch, the leader and the vote stand in the election state.
 #[derive(Debug, Clone)]
@@ -42,6 +43,8 @@ pub(crate) struct Follower {
     pub(crate) has_fetched: bool,
     /// What came instead of records: the leader's log no longer reaches that far back.
     pub(crate) copying: Option<Copying>,
+    /// The leader told nothing new, and would at once tell it again: until then it is not asked.
+    pub(crate) quiet_until_ms: Option<i64>,
 }
 
 /// A snapshot on its way to this replica.

@@ -18,6 +18,8 @@ pub struct Settings {
     pub fetch_max_wait_ms: i64,
     /// Upper bound of the records of one answer, in bytes.
     pub fetch_max_bytes: i32,
+    /// Upper bound of a piece of a snapshot, in bytes.
+    pub snapshot_max_bytes: i32,
 }
 
 impl Default for Settings {
@@ -29,7 +31,8 @@ impl Default for Settings {
             request_timeout_ms: 2_000,
             retry_backoff_ms: 20,
             fetch_max_wait_ms: 500,
-            fetch_max_bytes: 8 * 1024 * 1024,
+            fetch_max_bytes: 1024 * 1024,
+            snapshot_max_bytes: 1024 * 1024,
         }
     }
 }

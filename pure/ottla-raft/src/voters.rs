@@ -117,9 +117,25 @@ impl VoterHistory {
         self.by_offset.last().map_or(&self.fixed, |(_, set)| set)
     }
 
+    /// The set that the latest one followed.
+    pub(crate) fn before_latest(&self) -> Option<&VoterSet> {
+        let before = self.by_offset.len().checked_sub(2)?;
+        self.by_offset.get(before).map(|(_, set)| set)
+    }
+
     /// The offset of the record that holds the latest set; `None` for the configured one.
     pub(crate) fn latest_offset(&self) -> Option<i64> {
         self.by_offset.last().map(|(offset, _)| *offset)
+    }
+
+    /// The set in force below `offset`, if the log holds one.
+    pub(crate) fn at(&self, offset: i64) -> Option<&VoterSet> {
+        self.by_offset.iter().rev().find(|(at, _)| *at < offset).map(|(_, set)| set)
+    }
+
+    /// The log begins anew, with a snapshot in which this set stands, if any.
+    pub(crate) fn restart(&mut self, set: Option<(i64, VoterSet)>) {
+        self.by_offset = Vec::from_iter(set);
     }
 
     pub(crate) fn add(&mut self, offset: i64, set: VoterSet) {

@@ -198,6 +198,12 @@ impl<E: Env> Partition<E> {
         self.state.lock().epochs.latest().map(|entry| entry.epoch)
     }
 
+    /// Every leader epoch with its first offset, oldest first.
+    pub fn epochs(&self) -> Vec<(i32, i64)> {
+        let state = self.state.lock();
+        state.epochs.entries().iter().map(|entry| (entry.epoch, entry.start_offset)).collect()
+    }
+
     /// The epoch at or below `epoch` and the offset after its last record; (-1, -1) if unknown.
     pub fn end_offset_for_epoch(&self, epoch: i32) -> (i32, i64) {
         let state = self.state.lock();

@@ -63,7 +63,7 @@ impl Raft {
         if self.log.fetchable(fetch.at) == Fetchable::Valid
             && let Role::Leader(leader) = &mut self.role
         {
-            leader.fetched(&fetch.replica, fetch.at.offset, now_ms);
+            leader.fetched(&fetch.replica, fetch.at.offset, self.log.end, now_ms);
             leader.hear(&fetch.replica, now_ms, self.settings.check_quorum_ms());
             self.advance(now_ms, out);
         }

@@ -28,12 +28,34 @@ impl Raft {
         } else if let Some(snapshot) = fetch.snapshot {
             self.begin_copy(snapshot, out);
         } else {
+            let before = (self.log.end, self.committed);
             self.append_fetched(fetch.batches, out);
             // Only with an answer that did not ask for a cut (KAFKA-14704): what is here is the leader's.
             self.commit(fetch.high_watermark.min(self.log.end), out);
+            if before == (self.log.end, self.committed) && self.applied < self.committed {
+                self.be_quiet(now_ms);
+            }
         }
         self.fetched(now_ms);
         true
+    }
+
+    /// The leader holds a fetch back only if it tells of its high watermark: until that is applied here, or for a
+    /// moment, there is nothing to ask for.
+    fn be_quiet(&mut self, now_ms: i64) {
+        let until_ms = now_ms + self.settings.retry_backoff_ms.max(1);
+        if let Role::Follower(follower) = &mut self.role {
+            follower.quiet_until_ms = Some(until_ms);
+        }
+    }
+
+    pub(super) fn applied(&mut self, offset: i64) {
+        self.applied = offset;
+        if let Role::Follower(follower) = &mut self.role
+            && offset >= self.committed
+        {
+            follower.quiet_until_ms = None;
+        }
     }
 
     /// The leader is there.
@@ -151,12 +173,18 @@ impl Raft {
         }
         follower.copying = None;
         self.log.restart_at(snapshot);
-        self.voters.truncate(0);
-        if let Some((offset, set)) = voters {
-            self.voters.add(offset, set);
-        }
+        self.voters.restart(voters);
         out.push(Action::RestartAt(snapshot));
         self.commit(snapshot.offset, out);
         self.fetched(now_ms);
+    }
+
+    /// It is fetched anew, or the leader says what else to do.
+    pub(super) fn snapshot_refused(&mut self, snapshot: OffsetAndEpoch) {
+        if let Role::Follower(follower) = &mut self.role
+            && follower.copying.is_some_and(|copying| copying.snapshot == snapshot)
+        {
+            follower.copying = None;
+        }
     }
 }

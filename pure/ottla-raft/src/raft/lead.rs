@@ -47,6 +47,7 @@ impl Raft {
         if let Some(high_watermark) = leader.advance(durable) {
             self.commit(high_watermark, out);
             self.answer_parked(now_ms, out);
+            self.voters_committed(now_ms, out);
         }
     }
 

@@ -59,7 +59,10 @@ impl Raft {
                 }
             }
             Role::Leader(_) => self.begin_epoch(now_ms, out),
-            Role::Follower(_) => self.fetch_from_leader(now_ms, out),
+            Role::Follower(_) => {
+                self.fetch_from_leader(now_ms, out);
+                self.wish(now_ms, out);
+            }
             Role::Resigned { unacknowledged, .. } => {
                 self.end_epoch(now_ms, unacknowledged.clone(), out);
             }
@@ -119,7 +122,7 @@ impl Raft {
             self.fetch_from_anybody(now_ms, out);
             return;
         }
-        if self.peers.is_awaiting(now_ms) || !self.may_fetch() {
+        if self.peers.is_awaiting(now_ms) || !self.may_fetch() || self.is_quiet(now_ms) {
             return;
         }
         let Some(endpoint) = self.leader_endpoints.get(&self.listener).cloned() else { return };
@@ -127,18 +130,27 @@ impl Raft {
         self.send_to(now_ms, leader, endpoint, request, out);
     }
 
-    /// A bootstrap server, or a voter where none is configured; one at a time, in random order.
+    fn is_quiet(&mut self, now_ms: i64) -> bool {
+        let Role::Follower(follower) = &mut self.role else { return false };
+        follower.quiet_until_ms = follower.quiet_until_ms.filter(|until_ms| now_ms < *until_ms);
+        follower.quiet_until_ms.is_some()
+    }
+
+    /// A voter that the log or the configuration names, or a bootstrap server; one at a time, in random order. Either may
+    /// be out of date.
     fn fetch_from_anybody(&mut self, now_ms: i64, out: &mut Vec<Action>) {
         if self.peers.is_awaiting(now_ms) || !self.may_fetch() {
             return;
         }
-        let mut known = self.bootstrap.clone();
-        if known.is_empty() {
-            let listener = &self.listener;
-            let voters = self.voters.latest().iter().filter(|voter| voter.key.id != self.me.id);
-            known = voters
-                .filter_map(|voter| Some((voter.key.id, voter.endpoints.get(listener)?.clone())))
-                .collect();
+        let listener = &self.listener;
+        let voters = self.voters.latest().iter().filter(|voter| voter.key.id != self.me.id);
+        let mut known: Vec<(NodeId, Endpoint)> = voters
+            .filter_map(|voter| Some((voter.key.id, voter.endpoints.get(listener)?.clone())))
+            .collect();
+        for (id, server) in &self.bootstrap {
+            if !known.iter().any(|(_, endpoint)| endpoint == server) {
+                known.push((*id, server.clone()));
+            }
         }
         known.retain(|(id, _)| self.peers.is_ready(*id, now_ms));
         let Ok(count) = i64::try_from(known.len()) else { return };
@@ -151,14 +163,15 @@ impl Raft {
         self.send_to(now_ms, id, endpoint, request, out);
     }
 
-    /// To the leader a fetch means "I have everything below": a voter says so once that is on stable storage. While a
-    /// snapshot is being put in place there is no log to go on from.
+    /// To the leader a fetch means "I have everything below": a controller says so once that is on stable storage, for the
+    /// leader may have made it a voter, which it cannot know before the record of that has come. While a snapshot is being put in place there is no log to go on from.
     fn may_fetch(&self) -> bool {
         let installing = match &self.role {
             Role::Follower(follower) => follower.copying.is_some_and(|copying| copying.is_whole),
             _ => false,
         };
-        !installing && (!self.is_voter() || self.log.durable == self.log.end)
+        let may_vote = self.is_voter() || !self.endpoints.is_empty();
+        !installing && (!may_vote || self.log.durable == self.log.end)
     }
 
     fn fetch_request(&self) -> Request {
@@ -171,7 +184,7 @@ impl Raft {
                 epoch,
                 snapshot: copying.snapshot,
                 position: copying.position,
-                max_bytes: self.settings.fetch_max_bytes,
+                max_bytes: self.settings.snapshot_max_bytes,
             });
         }
         Request::Fetch(Fetch {
@@ -180,7 +193,7 @@ impl Raft {
             at: self.end(),
             max_wait_ms: self.settings.fetch_max_wait_ms,
             max_bytes: self.settings.fetch_max_bytes,
-            high_watermark: self.committed,
+            high_watermark: self.committed.min(self.applied),
         })
     }
 

@@ -144,7 +144,8 @@ impl Raft {
     ) -> Option<bool> {
         let Answer { error, epoch, leader, endpoints } = answer;
         if epoch < self.election.epoch || error == ErrorCode::UnknownLeaderEpoch {
-            return Some(true);
+            // Whoever looks for a leader asks others, and this one again when it may have learned of the epoch.
+            return Some(!matches!(self.role, Role::Unattached { .. }));
         }
         let endpoints = match leader {
             Some(leader) => self.endpoints_of(leader, endpoints),

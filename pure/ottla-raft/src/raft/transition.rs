@@ -20,7 +20,7 @@ impl Raft {
             self.leader_endpoints = self.endpoints.clone();
             let unacknowledged = self.other_voters();
             self.role = Role::Resigned { unacknowledged, successors: Vec::new(), election_due_ms };
-        } else if known.voted.is_some_and(|voted| self.me.is_meant_by(&voted)) && self.is_voter() {
+        } else if known.voted.is_some_and(|voted| self.me.is_meant_by(&voted)) && self.may_stand() {
             let tally = Tally::new(self.voters.latest().ids(), self.me.id);
             self.role = Role::Candidate { tally, election_due_ms };
         } else if let Some(leader) = known.leader {
@@ -89,7 +89,7 @@ impl Raft {
 
     /// Asks first whether others would vote for it (KIP-996).
     pub(super) fn become_prospective(&mut self, now_ms: i64, out: &mut Vec<Action>) {
-        assert!(self.is_voter() && !matches!(self.role, Role::Leader(_)), "a voter that waits");
+        assert!(self.may_stand() && !matches!(self.role, Role::Leader(_)), "a voter that waits");
         self.leave_role(out);
         let tally = Tally::new(self.voters.latest().ids(), self.me.id);
         let election_due_ms = self.election_due(now_ms);
@@ -134,8 +134,20 @@ impl Raft {
         let leader = Some(self.me.id);
         self.set_election(ElectionState { epoch, leader, voted: None }, out);
         self.log.append(epoch, 1);
-        let voters = voters.ids().into_iter().collect();
-        out.push(Action::AppendLeaderChange { base_offset, epoch, voters, granting });
+        let ids = voters.ids().into_iter().collect();
+        // Whoever formatted the quorum set its voters before any log: the first leader writes them into it.
+        let first_voters = self.voters.latest_offset().is_some_and(|at| at < 0).then_some(voters);
+        if let Some(set) = &first_voters {
+            self.log.append(epoch, 2);
+            self.voters.add(base_offset + 2, set.clone());
+        }
+        out.push(Action::AppendLeaderChange {
+            base_offset,
+            epoch,
+            voters: ids,
+            granting,
+            first_voters,
+        });
     }
 
     /// Leads no more, and says so to the other voters.
@@ -150,7 +162,12 @@ impl Raft {
 
     fn follower(&self, now_ms: i64) -> Role {
         let fetch_due_ms = now_ms + self.settings.fetch_timeout_ms;
-        Role::Follower(Follower { fetch_due_ms, has_fetched: false, copying: None })
+        Role::Follower(Follower {
+            fetch_due_ms,
+            has_fetched: false,
+            copying: None,
+            quiet_until_ms: None,
+        })
     }
 
     /// A vote is for an epoch, and for good in it.
@@ -161,7 +178,9 @@ impl Raft {
     /// Nothing that was asked in the old role is awaited, and nobody waits on it.
     fn leave_role(&mut self, out: &mut Vec<Action>) {
         self.peers.reset();
+        self.wish.correlation = None;
         self.refuse_parked(out);
+        self.refuse_change(out);
     }
 
     pub(super) fn set_election(&mut self, new: ElectionState, out: &mut Vec<Action>) {

@@ -4,6 +4,11 @@ use bytes::Bytes;
 use ottla_raft::message::Batch;
 use ottla_raft::{ElectionState, LogView, OffsetAndEpoch};
 
+/// Values from here on stand for a set of voters; the world knows which.
+pub(crate) const SETS: u64 = 1 << 62;
+/// Values that stand for nothing: the first records of an epoch.
+pub(crate) const MARK: u64 = SETS - 1;
+
 /// One record: who wrote it, and what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -79,13 +84,17 @@ impl Disk {
         view
     }
 
-    /// Whole batches from `offset` on, one an epoch, at most `limit` entries.
+    /// Whole batches from `offset` on, one an epoch, a set of voters alone in its own, at most `limit` entries.
     pub(crate) fn read(&self, offset: i64, limit: usize) -> Vec<Batch> {
         let from = usize::try_from(offset - self.start).expect("read within the log");
         let entries = self.entries[from..].iter().take(limit);
         let mut batches: Vec<Batch> = Vec::new();
         for (at, entry) in (offset..).zip(entries) {
-            match batches.last_mut().filter(|batch| batch.epoch == entry.epoch) {
+            let goes_on = |batch: &&mut Batch| {
+                let first = u64::from_be_bytes(batch.bytes[..8].try_into().unwrap());
+                batch.epoch == entry.epoch && first < SETS && entry.value < SETS
+            };
+            match batches.last_mut().filter(goes_on) {
                 Some(batch) => {
                     batch.last_offset = at;
                     let mut bytes = batch.bytes.to_vec();

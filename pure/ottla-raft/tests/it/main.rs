@@ -7,4 +7,5 @@ mod disk;
 mod promises;
 mod quorum;
 mod schedules;
+mod voters;
 mod world;

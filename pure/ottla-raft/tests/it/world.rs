@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use ottla_protocol::Uuid;
+use ottla_protocol::{ErrorCode, Uuid};
 use ottla_raft::message::{FetchAnswer, Request, Response, SnapshotAnswer};
 use ottla_raft::replica::Endpoints;
 use ottla_raft::{
@@ -12,7 +12,7 @@ use ottla_raft::{
 };
 
 use crate::dice::Dice;
-use crate::disk::{Disk, Entry};
+use crate::disk::{Disk, Entry, MARK, SETS};
 use crate::promises::Promises;
 
 /// What is on its way.
@@ -41,6 +41,12 @@ enum Letter {
         life: u64,
         snapshot: OffsetAndEpoch,
     },
+    /// The state machine of a node has come so far.
+    Applied {
+        node: NodeId,
+        life: u64,
+        offset: i64,
+    },
 }
 
 pub(crate) struct Node {
@@ -65,7 +71,16 @@ pub(crate) struct World {
     pub(crate) dice: Dice,
     pub(crate) now_ms: i64,
     pub(crate) nodes: BTreeMap<NodeId, Node>,
+    /// Those of the configuration, or of the format where that is dynamic.
     voters: VoterSet,
+    /// `kraft.version` 1: the log says who votes.
+    pub(crate) is_dynamic: bool,
+    /// Nodes that want to vote.
+    pub(crate) joiners: BTreeSet<NodeId>,
+    /// The sets that values of records stand for.
+    sets: Vec<VoterSet>,
+    /// What became of the changes of voters that were asked for through the world.
+    pub(crate) changes: Vec<ErrorCode>,
     wire: BTreeMap<(i64, u64), Letter>,
     letters: u64,
     tokens: u64,
@@ -83,6 +98,10 @@ pub(crate) fn key(id: NodeId) -> ReplicaKey {
     ReplicaKey::new(id, Uuid::from_u128(1000 + id.0 as u128))
 }
 
+pub(crate) fn voter(id: NodeId) -> Voter {
+    Voter { key: key(id), endpoints: endpoints(id), kraft_versions: (0, 1) }
+}
+
 fn endpoints(id: NodeId) -> Endpoints {
     let port = u16::try_from(id.0).unwrap();
     Endpoints::from([("CONTROLLER".into(), Endpoint { host: "node".into(), port })])
@@ -90,16 +109,39 @@ fn endpoints(id: NodeId) -> Endpoints {
 
 impl World {
     pub(crate) fn new(seed: u64, voters: i32, observers: i32, faults: Faults) -> Self {
-        let voter = |id| Voter {
-            key: ReplicaKey { id: NodeId(id), directory_id: None },
-            endpoints: endpoints(NodeId(id)),
-            kraft_versions: (0, 1),
-        };
-        let mut world = Self {
+        let mut world = Self::empty(seed, faults);
+        world.voters = VoterSet::new((1..=voters).map(|id| {
+            let key = ReplicaKey { id: NodeId(id), directory_id: None };
+            Voter { key, ..voter(NodeId(id)) }
+        }));
+        (1..=voters + observers).for_each(|id| world.add_node(NodeId(id)));
+        world
+    }
+
+    /// Nodes that were formatted with these voters, by directory, and may change them (KIP-853).
+    pub(crate) fn dynamic(seed: u64, voters: i32, observers: i32, faults: Faults) -> Self {
+        let mut world = Self { is_dynamic: true, ..Self::empty(seed, faults) };
+        world.voters = VoterSet::new((1..=voters).map(|id| voter(NodeId(id))));
+        (1..=voters + observers).for_each(|id| world.add_node(NodeId(id)));
+        world
+    }
+
+    fn add_node(&mut self, id: NodeId) {
+        let (disk, open) = (Disk::default(), BTreeMap::new());
+        self.nodes.insert(id, Node { raft: None, disk, life: 0, open });
+        self.start(id);
+    }
+
+    fn empty(seed: u64, faults: Faults) -> Self {
+        Self {
             dice: Dice(seed),
             now_ms: 0,
             nodes: BTreeMap::new(),
-            voters: VoterSet::new((1..=voters).map(voter)),
+            voters: VoterSet::default(),
+            is_dynamic: false,
+            joiners: BTreeSet::new(),
+            sets: Vec::new(),
+            changes: Vec::new(),
             wire: BTreeMap::new(),
             letters: 0,
             tokens: 0,
@@ -107,13 +149,7 @@ impl World {
             faults,
             cut: BTreeSet::new(),
             promises: Promises::default(),
-        };
-        for id in 1..=voters + observers {
-            let (disk, open) = (Disk::default(), BTreeMap::new());
-            world.nodes.insert(NodeId(id), Node { raft: None, disk, life: 0, open });
-            world.start(NodeId(id));
         }
-        world
     }
 
     pub(crate) fn start(&mut self, id: NodeId) {
@@ -128,8 +164,10 @@ impl World {
                 .filter(|v| *v != id)
                 .map(|v| endpoints(v)["CONTROLLER"].clone())
                 .collect(),
-            static_voters: self.voters.clone(),
-            voters: Vec::new(),
+            static_voters: if self.is_dynamic { VoterSet::default() } else { self.voters.clone() },
+            voters: self.voters_on(&node.disk, id),
+            kraft_versions: (0, 1),
+            auto_join: self.joiners.contains(&id),
             election: node.disk.election.clone(),
             log: node.disk.view(),
             seed: self.dice.roll(),
@@ -138,6 +176,41 @@ impl World {
         let raft = Raft::new(self.now_ms, start, &mut actions);
         self.nodes.get_mut(&id).unwrap().raft = Some(raft);
         self.carry_out(id, actions);
+    }
+
+    /// The sets along a node's log; one of the first voters has them from its format.
+    fn voters_on(&self, disk: &Disk, id: NodeId) -> Vec<(i64, VoterSet)> {
+        if !self.is_dynamic {
+            return Vec::new();
+        }
+        let format = self.voters.contains(&key(id)).then(|| (-1, self.voters.clone()));
+        let history = disk.history();
+        let set = |(at, entry): (i64, &Entry)| Some((at, self.set(entry.value)?));
+        format.into_iter().chain((0..).zip(&history).filter_map(set)).collect()
+    }
+
+    fn set(&self, value: u64) -> Option<VoterSet> {
+        let number = value.checked_sub(SETS)?;
+        self.sets.get(usize::try_from(number).unwrap()).cloned()
+    }
+
+    fn note_set(&mut self, set: &VoterSet) -> u64 {
+        self.sets.push(set.clone());
+        SETS + self.sets.len() as u64 - 1
+    }
+
+    /// Somebody asks `id` to change the voters; the answer, if one comes, is in `changes`.
+    pub(crate) fn ask(&mut self, id: NodeId, request: Request) {
+        self.tokens += 1;
+        let (token, nobody) = (Token(self.tokens), NodeId(0));
+        self.nodes.get_mut(&id).unwrap().open.insert(token, (nobody, 0, false));
+        self.event(id, Event::Request { token, request });
+    }
+
+    /// The newest voters of the newest leader.
+    pub(crate) fn voters(&self) -> VoterSet {
+        let leader = self.leader().and_then(|leader| self.nodes[&leader].raft.as_ref());
+        leader.map_or_else(VoterSet::default, |raft| raft.voters().clone())
     }
 
     pub(crate) fn crash(&mut self, id: NodeId) {
@@ -181,6 +254,9 @@ impl World {
     }
 
     fn check(&self) {
+        if self.is_dynamic {
+            return;
+        }
         let voters: Vec<&Disk> = self.voters.ids().iter().map(|id| &self.nodes[id].disk).collect();
         self.promises.survives(&voters);
     }
@@ -241,9 +317,14 @@ impl World {
                 self.promises.persisted(id, &election);
                 node.disk.election = election;
             }
-            Action::AppendLeaderChange { base_offset, epoch, .. } => {
-                node.disk.append(base_offset, &[Entry { epoch, value: u64::MAX }]);
-                self.sync_later(id);
+            Action::AppendLeaderChange { base_offset, epoch, first_voters, .. } => {
+                let set = first_voters.map(|set| self.note_set(&set));
+                let values = set.map_or(vec![MARK], |set| vec![MARK, MARK, set]);
+                self.append(id, base_offset, epoch, &values);
+            }
+            Action::AppendVoters { base_offset, epoch, voters } => {
+                let set = self.note_set(&voters);
+                self.append(id, base_offset, epoch, &[set]);
             }
             Action::Append(batches) => {
                 for batch in batches {
@@ -258,17 +339,7 @@ impl World {
                 node.life += 1;
                 node.disk.truncate(to);
             }
-            Action::WriteSnapshot { snapshot, position, bytes, last } => {
-                if position == 0 {
-                    node.disk.copy.clear();
-                }
-                assert_eq!(position, node.disk.copy.len() as i64, "pieces in order");
-                node.disk.copy.extend_from_slice(&bytes);
-                if last {
-                    let life = node.life;
-                    self.post(Letter::Installed { node: id, life, snapshot }, self.faults.sync_ms);
-                }
-            }
+            action @ Action::WriteSnapshot { .. } => self.write_snapshot(id, action),
             Action::RestartAt(at) => {
                 node.life += 1;
                 node.disk.install(at);
@@ -289,8 +360,10 @@ impl World {
                 self.reply(id, token, response);
             }
             Action::Committed { high_watermark } => {
-                let disk = &self.nodes[&id].disk;
-                self.promises.commits(id, high_watermark, disk);
+                let life = node.life;
+                self.promises.commits(id, high_watermark, &self.nodes[&id].disk);
+                let delay_ms = self.dice.below(self.faults.sync_ms);
+                self.post(Letter::Applied { node: id, life, offset: high_watermark }, delay_ms);
             }
             Action::LeaderChanged { epoch, is_me, .. } => {
                 if is_me {
@@ -299,6 +372,27 @@ impl World {
             }
             Action::Fault { fatal, what } => assert!(!fatal, "{id}: {what}"),
         }
+    }
+
+    fn write_snapshot(&mut self, id: NodeId, action: Action) {
+        let Action::WriteSnapshot { snapshot, position, bytes, last } = action else { return };
+        let node = self.nodes.get_mut(&id).unwrap();
+        if position == 0 {
+            node.disk.copy.clear();
+        }
+        assert_eq!(position, node.disk.copy.len() as i64, "pieces in order");
+        node.disk.copy.extend_from_slice(&bytes);
+        if last {
+            let life = node.life;
+            self.post(Letter::Installed { node: id, life, snapshot }, self.faults.sync_ms);
+        }
+    }
+
+    fn append(&mut self, id: NodeId, base_offset: i64, epoch: i32, values: &[u64]) {
+        let entries: Vec<Entry> =
+            values.iter().map(|value| Entry { epoch, value: *value }).collect();
+        self.nodes.get_mut(&id).unwrap().disk.append(base_offset, &entries);
+        self.sync_later(id);
     }
 
     fn read(&mut self, id: NodeId, reply: FetchReply, of_snapshot: bool) -> Response {
@@ -318,10 +412,14 @@ impl World {
             return Response::FetchSnapshot(piece);
         }
         let limit = 1 + usize::try_from(self.dice.below(8)).unwrap();
-        let batches = match read {
+        let mut batches = match read {
             Some(ReadFrom::Log { offset, .. }) => disk.read(offset, limit),
             _ => Vec::new(),
         };
+        for batch in &mut batches {
+            let value = u64::from_be_bytes(batch.bytes[..8].try_into().unwrap());
+            batch.voters = self.set(value).map(|set| (batch.base_offset, set));
+        }
         Response::Fetch(FetchAnswer { answer, high_watermark, diverging, snapshot, batches })
     }
 
@@ -330,6 +428,9 @@ impl World {
         else {
             return;
         };
+        if to == NodeId(0) {
+            return self.changes.extend(response.answer().map(|answer| answer.error));
+        }
         self.send(Letter::Response { from, to, correlation, response });
     }
 
@@ -389,12 +490,24 @@ impl World {
                     self.event(id, Event::Durable { at });
                 }
             }
+            Letter::Applied { node: id, life, offset } => {
+                if self.nodes[&id].life == life {
+                    self.event(id, Event::Applied { offset });
+                }
+            }
             Letter::Installed { node: id, life, snapshot } => {
                 if self.nodes[&id].life == life {
-                    self.event(id, Event::SnapshotInstalled { snapshot, voters: None });
+                    let voters = self.voters_in_copy(id, snapshot);
+                    self.event(id, Event::SnapshotInstalled { snapshot, voters });
                 }
             }
         }
+    }
+
+    fn voters_in_copy(&self, id: NodeId, at: OffsetAndEpoch) -> Option<(i64, VoterSet)> {
+        let copy = self.nodes[&id].disk.copy.chunks(16);
+        let values = copy.map(|entry| u64::from_be_bytes(entry[8..].try_into().unwrap()));
+        values.filter_map(|value| self.set(value)).last().map(|set| (at.offset - 1, set))
     }
 
     /// The machine knows a bootstrap server by a negative id: the answer comes from that one too.

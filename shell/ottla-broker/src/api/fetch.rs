@@ -7,6 +7,7 @@
 //!   cluster knows (v15+, KIP-903); what it asks for says how far it is. A consumer of v11+ may read
 //!   from a follower (KIP-392).
 //! - At least one batch is returned where there is one, however small the limits (KIP-74).
+//! - Through a controller's listener: the metadata log, as the quorum's machine says (`drivers/raft`).
 //! - Nothing at or above the high watermark is served; to a read-committed reader nothing at or
 //!   above the last stable offset, and the aborted transactions below it are named.
 
@@ -15,10 +16,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_env::{Disk, Env, File, MonoTime};
-use ottla_protocol::messages::FetchRequest;
-use ottla_protocol::{ErrorCode, decode_request};
+use ottla_protocol::messages::{FetchRequest, FetchResponse};
+use ottla_protocol::{ApiKey, ErrorCode, decode_request};
 
-use super::answer::{PartedAnswer, RequestError};
+use super::answer::{self, Answer, Part, PartedAnswer, RequestError};
 use super::context::RequestContext;
 use super::fetch_response::{self, Fetched};
 use crate::partition::session::{NO_SESSION, Told, Turn};
@@ -43,6 +44,9 @@ pub(crate) async fn serve<E: Env>(
     phase: &mut PhaseWatch,
 ) -> Result<PartedAnswer<FileOf<E>>, RequestError> {
     let request: FetchRequest = decode_request(body, context.version)?;
+    if context.is_controller {
+        return metadata_log(rooms, context, &request, phase).await;
+    }
     let now = rooms.env.now();
     let reader = Reader::of(&request, context.version, &rooms.config.get());
     let patience = Patience::of(&request, now);
@@ -66,6 +70,25 @@ pub(crate) async fn serve<E: Env>(
     };
     let leaders = moved::nodes(rooms, context, &pass.fetched);
     Ok(fetch_response::encode(context, None, session_id, (pass.fetched, leaders))?)
+}
+
+/// Through a controller's listener there is one log to fetch, that of the metadata (KIP-595).
+async fn metadata_log<E: Env>(
+    rooms: &Arc<Rooms<E>>,
+    context: &RequestContext,
+    request: &FetchRequest,
+    phase: &mut PhaseWatch,
+) -> Result<PartedAnswer<FileOf<E>>, RequestError> {
+    let response = tokio::select! {
+        biased;
+        response = rooms.raft.fetch(request, context.version) => response,
+        () = reached(phase, Phase::Draining) => FetchResponse {
+            error_code: ErrorCode::BrokerNotAvailable.code(),
+            ..FetchResponse::default()
+        },
+    };
+    let Answer { chunks, length } = answer::encode(ApiKey::Fetch, context, &response)?;
+    Ok(PartedAnswer { parts: chunks.into_iter().map(Part::Bytes).collect(), length })
 }
 
 /// How long a reader waits, and for how much.

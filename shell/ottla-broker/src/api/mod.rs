@@ -55,6 +55,14 @@ mod list_partition_reassignments;
 mod unregister_broker;
 mod unregister_controller;
 mod update_features;
+mod vote;
+mod begin_quorum_epoch;
+mod end_quorum_epoch;
+mod fetch_snapshot;
+mod describe_quorum;
+mod add_raft_voter;
+mod remove_raft_voter;
+mod update_raft_voter;
 
 pub(crate) mod table;
 

@@ -67,11 +67,14 @@ macro_rules! plain {
         plain!($request, $versions, $module, On::Brokers)
     };
     ($request:ident, $versions:expr, $module:ident, $served_on:expr) => {
+        plain!($request, $versions, $module, $served_on, false)
+    };
+    ($request:ident, $versions:expr, $module:ident, $served_on:expr, $forwarded:expr) => {
         Row {
             key: messages::$request::KEY,
             versions: $versions,
             served_on: $served_on,
-            forwarded: false,
+            forwarded: $forwarded,
             call: Call::Plain(|rooms, context, body| {
                 Box::pin(async move {
                     let context = &*context;
@@ -115,7 +118,7 @@ impl<E: Env> Table<E> {
         Row {
             key: ApiKey::Fetch,
             versions: 4..=18,
-            served_on: On::Brokers,
+            served_on: On::Both,
             forwarded: false,
             call: Call::Fetch,
         },
@@ -157,6 +160,14 @@ impl<E: Env> Table<E> {
         plain!(ListGroupsRequest, 0..=5, list_groups),
         plain!(DescribeGroupsRequest, 0..=6, describe_groups),
         plain!(DeleteGroupsRequest, 0..=3, delete_groups),
+        plain!(VoteRequest, 0..=2, vote, On::Controllers),
+        plain!(BeginQuorumEpochRequest, 0..=1, begin_quorum_epoch, On::Controllers),
+        plain!(EndQuorumEpochRequest, 0..=1, end_quorum_epoch, On::Controllers),
+        plain!(FetchSnapshotRequest, 0..=1, fetch_snapshot, On::Controllers),
+        plain!(DescribeQuorumRequest, 0..=2, describe_quorum, On::Both, true),
+        plain!(AddRaftVoterRequest, 0..=1, add_raft_voter, On::Both, true),
+        plain!(RemoveRaftVoterRequest, 0..=0, remove_raft_voter, On::Both, true),
+        plain!(UpdateRaftVoterRequest, 0..=0, update_raft_voter, On::Controllers),
         decided!(ElectLeadersRequest, 0..=2, On::Both),
         decided!(AlterPartitionReassignmentsRequest, 0..=1, On::Both),
         decided!(ListPartitionReassignmentsRequest, 0..=0, On::Both),

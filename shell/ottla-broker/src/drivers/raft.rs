@@ -1,249 +1,186 @@
-//! Drives the metadata quorum: the log `__cluster_metadata-0`, who leads, and what is committed.
+//! Drives the consensus machine (`ottla-raft`) over the log `__cluster_metadata-0`: one select, then one synchronous
+//! step. The machine decides; what it decides is carried out in its order, and what must not be forgotten is on stable
+//! storage before anything that rests on it leaves the node.
 //!
-//! A node whose quorum is itself alone leads it at once; what is durable here is committed.
+//! ```text
+//!   peers' requests ──► ask ──┐                      ┌──► quorum-state, snapshots (blocking pool)
+//!   peers' answers ──► step ──┼─► Core (a lock) ─► queue of actions ──► log, links to peers
+//!   append, durable, time ────┘                      └──► replies, the view others watch
+//! ```
+//!
+//! Actions that need no disk are done at once by whoever made the step; the others wait in the queue for the loop.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
 use ottla_env::{Env, Task};
-use ottla_log::config::CleanupPolicy;
 use ottla_metadata::MetadataRecord;
-use ottla_protocol::messages::LeaderChangeMessage;
-use ottla_protocol::messages::leader_change_message::Voter;
-use ottla_protocol::records::control::{self, ControlRecord};
-use ottla_protocol::records::{BatchBuilder, BatchOptions};
-use ottla_protocol::{ErrorCode, Uuid};
-use tokio::sync::{Mutex, Notify, watch};
+use ottla_protocol::ErrorCode;
+use ottla_raft::Event;
+use ottla_raft::replica::Endpoints;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
 
-use crate::log::{
-    AppendError, AppendOptions, DataDir, Failed, LogConfig, LogError, Partition, TopicPartition,
-};
+use crate::log::{self, DataDir};
 use crate::node::{ConfigCell, NodeIdentity};
 
-/// What one batch of the log may decompress to; Kafka's largest batch of metadata is 8 MiB.
-const BATCH_BYTES_MAX: u32 = 64 << 20;
+mod append;
+mod carry_out;
+mod core;
+mod describe;
+mod election_file;
+mod endpoints;
+mod fetch;
+mod links;
+mod metadata_log;
+mod open;
+mod outgoing;
+mod quorum_state;
+mod run;
+mod seen;
+mod serve;
+mod snapshot;
+mod voter_change;
+mod voters;
+
+pub(crate) use open::RaftStartError;
+pub(crate) use snapshot::SnapshotFile;
+
+use core::Core;
+use links::Links;
+use metadata_log::MetadataLog;
+use seen::Seen;
+
+/// How long an orderly stop waits for the other voters to hear of it.
+const FAREWELL_MAX: Duration = Duration::from_millis(500);
 
 /// What the quorum looks like from here.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct QuorumView {
     pub(crate) epoch: i32,
     pub(crate) leader: Option<i32>,
-    /// `host:port` of the leader's controller listener.
+    /// host:port of the leader's controller listener, where that is known.
     pub(crate) leader_address: Option<String>,
+    /// This node leads, and the first record of its epoch is in its log.
     pub(crate) is_me: bool,
-    /// Offset of this epoch's LeaderChange record while this node leads.
+    /// The offset of that record, while `is_me`.
     pub(crate) epoch_start: i64,
     /// Everything below is committed.
     pub(crate) high_watermark: i64,
+    /// The first offset of this node's log: whoever reads from further back reads the latest snapshot first.
+    pub(crate) log_start: i64,
+    /// The end of this node's log.
     pub(crate) log_end: i64,
 }
 
-/// Why the metadata log cannot be used.
-#[derive(Debug)]
-pub enum RaftStartError {
-    Log(LogError),
-    Append(AppendError),
-    Failed(Failed),
-    Refused(String),
-}
-
-impl std::fmt::Display for RaftStartError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Log(error) => write!(f, "cannot open the metadata log: {error}"),
-            Self::Append(error) => write!(f, "cannot write to the metadata log: {error}"),
-            Self::Failed(failed) => failed.fmt(f),
-            Self::Refused(message) => write!(f, "cannot lead the metadata quorum: {message}"),
-        }
-    }
-}
-
-impl std::error::Error for RaftStartError {}
-
-/// The quorum, as this node takes part in it.
+/// This node's replica of the metadata log.
 pub(crate) struct RaftDriver<E: Env> {
     env: E,
     data_dir: DataDir<E>,
-    log: Arc<Partition<E>>,
+    node: NodeIdentity,
+    log: MetadataLog<E>,
+    /// The log's folder, where `quorum-state` and the snapshots lie.
+    folder: PathBuf,
+    /// The listener that replicas speak over: the first of `controller.listener.names`.
+    listener: String,
+    own_endpoints: Endpoints,
+    links: Links<E>,
+    core: Mutex<Core>,
     view: watch::Sender<QuorumView>,
-    applied: watch::Sender<i64>,
-    /// One append after the other.
-    appending: Mutex<()>,
-    /// The position of the last append, for the task that waits for the disk.
-    appended_lsn: AtomicU64,
-    appended: Notify,
-}
-
-/// The metadata log is the cluster: it is never deleted, compacted or rewritten.
-fn log_config() -> LogConfig {
-    LogConfig {
-        retention_ms: -1,
-        retention_bytes: -1,
-        cleanup_policy: CleanupPolicy { delete: false, compact: false },
-        max_message_bytes: BATCH_BYTES_MAX,
-        ..LogConfig::default()
-    }
+    seen: Seen,
+    /// Something for the loop: an action, a position to wait for, an earlier deadline, the end.
+    work: Notify,
+    /// The queue is empty, or it is over.
+    drained: Notify,
+    /// A voter heard that this leader goes.
+    farewell: Notify,
+    /// For the tasks that wait for peers.
+    this: Weak<Self>,
 }
 
 impl<E: Env> RaftDriver<E> {
-    /// Opens the metadata log, or makes an empty one, and leads it in a new epoch.
+    /// Opens the log and what lies beside it, and takes up where they say this replica was. A quorum of one leads when
+    /// this returns. `bound` has the real port of each listener.
     pub(crate) async fn open(
         env: E,
         data_dir: DataDir<E>,
         node: NodeIdentity,
-        _config: ConfigCell,
-        _bound: &[(String, SocketAddr)],
+        config: ConfigCell,
+        bound: &[(String, SocketAddr)],
     ) -> Result<Arc<Self>, RaftStartError> {
-        let id = TopicPartition {
-            topic: ottla_metadata::topic_name::CLUSTER_METADATA.into(),
-            topic_id: Uuid::ONE,
-            partition: 0,
-        };
-        let log = data_dir.create_partition(&id, log_config()).map_err(RaftStartError::Log)?;
-        let offsets = log.offsets();
-        let epoch = log.leader_epoch().unwrap_or(0) + 1;
-        let view = QuorumView {
-            epoch,
-            leader: Some(node.node_id),
-            leader_address: None,
-            is_me: true,
-            epoch_start: offsets.log_end,
-            high_watermark: 0,
-            log_end: offsets.log_end,
-        };
-        let raft = Arc::new(Self {
-            env,
-            data_dir,
-            log,
-            view: watch::Sender::new(view),
-            applied: watch::Sender::new(0),
-            appending: Mutex::new(()),
-            appended_lsn: AtomicU64::new(0),
-            appended: Notify::new(),
-        });
-        raft.lead(node.node_id, epoch).await?;
-        Ok(raft)
+        open::open(env, data_dir, node, &config.get(), bound).await
     }
 
-    async fn lead(&self, node_id: i32, epoch: i32) -> Result<(), RaftStartError> {
-        let voter = || vec![Voter { voter_id: node_id, ..Default::default() }];
-        let change = LeaderChangeMessage {
-            leader_id: node_id,
-            voters: voter(),
-            granting_voters: voter(),
-            ..Default::default()
-        };
-        let options = BatchOptions { leader_epoch: epoch, ..BatchOptions::default() };
-        let now_ms = self.env.wall_ms();
-        let batch = control::batch(options, now_ms, &[ControlRecord::LeaderChange(change)]);
-        let batch = batch.map_err(|error| RaftStartError::Refused(error.to_string()))?;
-        self.write(epoch, batch).await.map_err(RaftStartError::Append)?;
-        let lsn = self.appended_lsn.load(Ordering::SeqCst);
-        self.data_dir.wait_durable(lsn).await.map_err(RaftStartError::Failed)?;
-        self.view.send_modify(|view| view.high_watermark = view.log_end);
-        Ok(())
-    }
-
+    /// The loop. It ends after [`RaftDriver::resign`].
     pub(crate) fn start(self: &Arc<Self>) -> Vec<Task> {
-        vec![self.env.spawn("raft", Arc::clone(self).commit())]
+        vec![self.env.spawn("raft", run::run(Arc::clone(self)))]
     }
 
-    /// What is durable is committed.
-    async fn commit(self: Arc<Self>) {
-        loop {
-            self.appended.notified().await;
-            let (lsn, end) = (self.appended_lsn.load(Ordering::SeqCst), self.view.borrow().log_end);
-            if let Err(failed) = self.data_dir.wait_durable(lsn).await {
-                tracing::error!(%failed, "the metadata log cannot be written");
-                self.view.send_modify(|view| view.is_me = false);
-                return;
-            }
-            self.view.send_modify(|view| view.high_watermark = view.high_watermark.max(end));
-        }
-    }
-
+    /// Sees every later state of the quorum too.
     pub(crate) fn watch(&self) -> watch::Receiver<QuorumView> {
         self.view.subscribe()
     }
 
-    /// The log, to read what is committed.
-    pub(crate) fn log(&self) -> &Arc<Partition<E>> {
-        &self.log
+    /// The log, to read what is committed: records below the view's high watermark.
+    pub(crate) fn log(&self) -> &Arc<log::Partition<E>> {
+        &self.log.partition
     }
 
-    /// One batch, atomic, as leader of `epoch`; answers the offset of its last record.
+    /// The newest snapshot: to be read before the log where the log does not begin at 0, or the reader is behind its
+    /// start.
+    pub(crate) fn latest_snapshot(&self) -> Option<SnapshotFile> {
+        let latest = self.core.lock().raft.log().latest_snapshot;
+        latest.map(|at| SnapshotFile::new(&self.folder, at))
+    }
+
+    /// Appends records as one batch, all of them or none, as the leader of `epoch`. Answers the offset of the last.
     pub(crate) async fn append(
         &self,
         epoch: i32,
         records: &[MetadataRecord],
     ) -> Result<i64, ErrorCode> {
-        if !self.leads(epoch) {
-            return Err(ErrorCode::NotController);
-        }
-        let now_ms = self.env.wall_ms();
-        let options = BatchOptions { leader_epoch: epoch, ..BatchOptions::default() };
-        let mut builder = BatchBuilder::new(options);
-        for record in records {
-            let value = record.encode().map_err(|_| ErrorCode::UnknownServerError)?;
-            builder.push(now_ms, None, Some(&value), &[]);
-        }
-        let end = self.write(epoch, builder.build()).await.map_err(|error| {
-            tracing::error!(%error, "cannot write to the metadata log");
-            error.kafka_code()
-        })?;
-        self.appended.notify_one();
-        Ok(end - 1)
+        append::append(self, epoch, records).await
     }
 
-    /// Waits for room in the write-ahead log, and for nothing else. Answers the log's end.
-    async fn write(&self, epoch: i32, batch: Bytes) -> Result<i64, AppendError> {
-        let _in_turn = self.appending.lock().await;
-        loop {
-            let options = AppendOptions::coordinator(epoch, self.env.wall_ms());
-            match self.log.append(batch.clone(), &options) {
-                Ok(appended) => {
-                    let end = self.log.offsets().log_end;
-                    self.appended_lsn.store(appended.lsn, Ordering::SeqCst);
-                    self.view.send_modify(|view| view.log_end = end);
-                    return Ok(end);
-                }
-                Err(AppendError::Busy) => self.data_dir.room().await,
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    fn leads(&self, epoch: i32) -> bool {
-        let view = self.view.borrow();
-        view.is_me && view.epoch == epoch
-    }
-
-    /// Until `offset` is committed; NotController if the leadership of `epoch` ends first.
+    /// Waits until `offset`, which the leader of `epoch` appended, is committed. NotController where that leadership
+    /// ended first: the records may be lost.
     pub(crate) async fn committed(&self, epoch: i32, offset: i64) -> Result<(), ErrorCode> {
-        let mut view = self.view.subscribe();
-        let decided =
-            |view: &QuorumView| view.high_watermark > offset || !view.is_me || view.epoch != epoch;
-        match view.wait_for(decided).await {
-            Ok(view) if view.high_watermark > offset && view.epoch == epoch => Ok(()),
-            _ => Err(ErrorCode::NotController),
-        }
+        append::committed(self, epoch, offset).await
     }
 
-    /// Bounded: until every replica in `nodes` has applied everything below `offset`.
-    pub(crate) async fn seen_by(&self, _nodes: &[i32], offset: i64, limit: Duration) -> bool {
-        let mut applied = self.applied.subscribe();
-        let seen = async move { applied.wait_for(|applied| *applied >= offset).await.is_ok() };
-        self.env.timeout(limit, seen).await.unwrap_or(false)
+    /// Waits, but no longer than `limit`, until every node of `nodes` has told in a fetch that it applied everything
+    /// below `offset`: by KIP-1166's high watermark, or by its fetch offset where its version cannot say it.
+    pub(crate) async fn seen_by(&self, nodes: &[i32], offset: i64, limit: Duration) -> bool {
+        self.env.timeout(limit, self.seen.reached(nodes, offset)).await.is_ok()
     }
 
-    /// This node's image has everything below `offset`.
+    /// This node's state machine has everything below `offset`.
     pub(crate) fn applied(&self, offset: i64) {
-        self.applied.send_replace(offset);
+        self.seen.note(self.node.node_id, offset);
+        self.step(Event::Applied { offset });
     }
 
-    /// Gives the leadership up before an orderly stop.
-    pub(crate) async fn resign(&self) {}
+    /// Gives leadership up and ends: before an orderly stop. The other voters are told, as far as that goes quickly.
+    pub(crate) async fn resign(&self) {
+        self.step(Event::Resign);
+        let told = async {
+            loop {
+                let heard = self.farewell.notified();
+                if !self.core.lock().raft.is_leaving() {
+                    return;
+                }
+                heard.await;
+            }
+        };
+        let _in_time = self.env.timeout(FAREWELL_MAX, told).await;
+        let mut core = self.core.lock();
+        self.end(&mut core);
+    }
+
+    /// The machine's clock.
+    fn now_ms(&self) -> i64 {
+        i64::try_from(self.env.now().as_millis()).unwrap_or(i64::MAX)
+    }
 }

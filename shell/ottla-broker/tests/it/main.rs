@@ -11,4 +11,5 @@ mod groups;
 mod limits;
 mod metadata;
 mod produce;
+mod quorum;
 mod start;

@@ -126,8 +126,12 @@ pub(crate) struct Client<E: Env> {
 
 impl<E: Env> Client<E> {
     pub(crate) async fn open(env: &E, address: SocketAddr) -> Client<E> {
-        let stream = env.connect(address).await.unwrap();
-        Client { env: env.clone(), stream, correlation_id: 0 }
+        Self::try_open(env, address).await.unwrap()
+    }
+
+    pub(crate) async fn try_open(env: &E, address: SocketAddr) -> std::io::Result<Self> {
+        let stream = env.connect(address).await?;
+        Ok(Client { env: env.clone(), stream, correlation_id: 0 })
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
@@ -171,6 +175,19 @@ impl<E: Env> Client<E> {
     pub(crate) async fn call<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
         let correlation_id = self.post(version, request).await;
         self.answer::<R>(version, correlation_id).await
+    }
+
+    /// The same, where the node may die or close instead of answering.
+    pub(crate) async fn try_call<R: Request>(
+        &mut self,
+        version: i16,
+        request: &R,
+    ) -> Option<R::Response> {
+        let _correlation_id = self.post(version, request).await;
+        let mut decoder = Decoder::new(self.frame().await?);
+        let header_version = R::KEY.response_header_version(version);
+        ResponseHeader::decode(&mut decoder, header_version).ok()?;
+        R::Response::decode(&mut decoder, version).ok()
     }
 
     /// The next frame; nothing once the node has closed the connection.

@@ -1,0 +1,120 @@
+//! What the active controller does with the log: appends, and waits until that is committed.
+
+use std::pin::pin;
+
+use bytes::Bytes;
+use ottla_env::Env;
+use ottla_metadata::MetadataRecord;
+use ottla_protocol::ErrorCode;
+use ottla_protocol::records::{BatchBuilder, BatchOptions};
+
+use super::core::Work;
+use super::{QuorumView, RaftDriver};
+
+/// See [`RaftDriver::append`].
+pub(super) async fn append<E: Env>(
+    driver: &RaftDriver<E>,
+    epoch: i32,
+    records: &[MetadataRecord],
+) -> Result<i64, ErrorCode> {
+    if records.is_empty() {
+        return Ok(driver.view.borrow().log_end - 1);
+    }
+    let batch = batch(epoch, driver.env.wall_ms(), records)?;
+    let count = i64::try_from(records.len()).map_err(|_| ErrorCode::RecordListTooLarge)?;
+    driver.until_idle().await;
+    driver.propose(epoch, count, batch)
+}
+
+fn batch(epoch: i32, now_ms: i64, records: &[MetadataRecord]) -> Result<Bytes, ErrorCode> {
+    let options = BatchOptions { leader_epoch: epoch, ..BatchOptions::default() };
+    let mut builder = BatchBuilder::new(options);
+    for record in records {
+        let value = record.encode().map_err(|error| {
+            let record = record.name();
+            tracing::error!(%error, record, "a record cannot be written to the metadata log");
+            ErrorCode::UnknownServerError
+        })?;
+        builder.push(now_ms, None, Some(&value), &[]);
+    }
+    Ok(builder.build())
+}
+
+impl<E: Env> RaftDriver<E> {
+    /// What waits for room in the log, or for the disk, must not pile up: waits until nothing does.
+    async fn until_idle(&self) {
+        loop {
+            let mut drained = pin!(self.drained.notified());
+            drained.as_mut().enable();
+            {
+                let core = self.core.lock();
+                if core.is_idle() || core.is_over {
+                    return;
+                }
+            }
+            drained.await;
+        }
+    }
+
+    /// Gives a batch its place and appends it there.
+    fn propose(&self, epoch: i32, count: i64, batch: Bytes) -> Result<i64, ErrorCode> {
+        let mut core = self.core.lock();
+        if core.is_over {
+            return Err(self.over());
+        }
+        if core.raft.election().epoch != epoch {
+            return Err(ErrorCode::NotController);
+        }
+        let mut actions = Vec::new();
+        let placed = core.raft.propose(self.now_ms(), count, &mut actions);
+        let (base_offset, epoch) = placed.map_err(|_| ErrorCode::NotController)?;
+        let work = Work::Append { base_offset, epoch, batch };
+        if !core.is_idle() {
+            core.queue.push_back(work);
+        } else if let Some(later) = self.do_now(&mut core, work) {
+            core.queue.push_back(later);
+        }
+        self.take(&mut core, actions);
+        if core.is_over { Err(self.over()) } else { Ok(base_offset + count - 1) }
+    }
+}
+
+/// See [`RaftDriver::committed`].
+pub(super) async fn committed<E: Env>(
+    driver: &RaftDriver<E>,
+    epoch: i32,
+    offset: i64,
+) -> Result<(), ErrorCode> {
+    let mut view = driver.view.subscribe();
+    loop {
+        {
+            let QuorumView { epoch: now, is_me, high_watermark, .. } = *view.borrow_and_update();
+            if now != epoch || !is_me {
+                return Err(driver.over());
+            }
+            if high_watermark > offset {
+                return Ok(());
+            }
+        }
+        // Alone, this is all there is to wait for, and whoever waits takes the step itself.
+        let lsn = driver.lsn_of(offset);
+        tokio::select! {
+            biased;
+            durable = driver.data_dir.wait_durable(lsn.unwrap_or_default()), if lsn.is_some() => {
+                if durable.is_err() {
+                    return Err(ErrorCode::KafkaStorageError);
+                }
+                driver.note_durable();
+            }
+            changed = view.changed() => if changed.is_err() { return Err(driver.over()) },
+        }
+    }
+}
+
+impl<E: Env> RaftDriver<E> {
+    /// The position with which `offset` becomes durable; nothing where it is so already, or still waits for its place.
+    fn lsn_of(&self, offset: i64) -> Option<u64> {
+        let core = self.core.lock();
+        core.undurable.iter().find(|(_, at)| at.offset > offset).map(|(lsn, _)| *lsn)
+    }
+}
