@@ -201,6 +201,11 @@ impl Leader {
         self.followers.iter().any(|follower| follower.id == id)
     }
 
+    /// Everybody but this node.
+    pub fn followers(&self) -> impl Iterator<Item = i32> {
+        self.followers.iter().map(|follower| follower.id)
+    }
+
     /// How far a follower is, for those that report it.
     pub fn position_of(&self, id: i32) -> Option<i64> {
         let follower = self.followers.iter().find(|follower| follower.id == id)?;

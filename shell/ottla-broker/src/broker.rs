@@ -12,6 +12,7 @@ use ottla_env::{Env, Listener as _, Task};
 use crate::drivers::channel::ControllerChannel;
 use crate::drivers::controller::ControllerDriver;
 use crate::drivers::coordinator::CoordinatorDriver;
+use crate::drivers::isr::{Ask, IsrDriver};
 use crate::drivers::lifecycle::{LifecycleDriver, LifecycleError};
 use crate::drivers::metadata::MetadataDriver;
 use crate::drivers::producer_ids::ProducerIds;
@@ -34,6 +35,8 @@ use crate::rooms::Rooms;
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// How long the controller may take to move this broker's leaderships before it stops.
 const LEAVE_MAX: Duration = Duration::from_secs(10);
+/// How long the controller may take over a change of in-sync replicas.
+const ISR_ANSWER_MAX: Duration = Duration::from_secs(5);
 /// How long connections may take to close after that.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
 /// The share of the memory budget that requests may take while they arrive.
@@ -169,6 +172,7 @@ impl<E: Env> Broker<E> {
                 }
             }
         }
+        drivers.push(in_sync_replicas(&rooms).start());
         tasks.extend(clients.into_iter().map(accept));
         tasks.push(env.spawn("limits", follow_limits(Arc::clone(&doorway))));
         tasks.extend(rooms.groups.start());
@@ -204,6 +208,7 @@ impl<E: Env> Broker<E> {
             let _stopped = task.await;
         }
         end(self.drivers).await;
+        self.rooms.replica.stop().await;
         self.rooms.data_dir.close().await;
     }
 }
@@ -276,8 +281,8 @@ async fn furnish<E: Env>(
     let partitions = Registry::new(data_dir.clone(), office);
     let (e, d, n, c) = (|| env.clone(), || data_dir.clone(), || node.clone(), || config.clone());
     let raft = RaftDriver::open(e(), d(), n(), c(), bound).await.map_err(StartError::Raft)?;
-    let replica = ReplicaDriver::new(d(), Arc::clone(&partitions), c(), n());
-    let metadata = MetadataDriver::new(e(), Arc::clone(&raft), replica);
+    let replica = ReplicaDriver::new(e(), d(), Arc::clone(&partitions), c(), n());
+    let metadata = MetadataDriver::new(e(), Arc::clone(&raft), Arc::clone(&replica));
     let controller = ControllerDriver::new(e(), Arc::clone(&raft), Arc::clone(&metadata), c(), n());
     let channel = ControllerChannel::new(
         e(),
@@ -313,6 +318,7 @@ async fn furnish<E: Env>(
         partitions,
         sessions,
         raft,
+        replica,
         metadata,
         controller,
         channel,
@@ -320,6 +326,17 @@ async fn furnish<E: Env>(
         producer_ids,
         groups,
     }))
+}
+
+/// Leaders ask the controller for other ISRs.
+fn in_sync_replicas<E: Env>(rooms: &Rooms<E>) -> Arc<IsrDriver<E>> {
+    let channel = Arc::clone(&rooms.channel);
+    let ask: Ask = Arc::new(move |request| {
+        let channel = Arc::clone(&channel);
+        Box::pin(async move { channel.call(request, ISR_ANSWER_MAX).await })
+    });
+    let (env, config, data_dir) = (rooms.env.clone(), rooms.config.clone(), rooms.data_dir.clone());
+    IsrDriver::new(env, data_dir, Arc::clone(&rooms.partitions), config, ask)
 }
 
 /// A cluster has few controllers, but every broker fetches from them.

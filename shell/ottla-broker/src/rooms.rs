@@ -11,6 +11,7 @@ use crate::drivers::lifecycle::LifecycleDriver;
 use crate::drivers::metadata::MetadataDriver;
 use crate::drivers::producer_ids::ProducerIds;
 use crate::drivers::raft::RaftDriver;
+use crate::drivers::replica::ReplicaDriver;
 use crate::log::DataDir;
 use crate::node::{ConfigCell, NodeIdentity};
 use crate::partition::registry::Registry;
@@ -26,6 +27,8 @@ pub(crate) struct Rooms<E: Env> {
     pub(crate) sessions: Arc<Sessions>,
     /// The metadata quorum.
     pub(crate) raft: Arc<RaftDriver<E>>,
+    /// The replicas of this node.
+    pub(crate) replica: Arc<ReplicaDriver<E>>,
     /// The cluster as this node has it.
     pub(crate) metadata: Arc<MetadataDriver<E>>,
     /// Decides about the cluster where this node leads the quorum.

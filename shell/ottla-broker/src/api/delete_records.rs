@@ -1,12 +1,14 @@
 //! DeleteRecords (key 21): v0-2. Moves the log start; -1 means to the high watermark. Answered once
-//! that is durable.
+//! that is durable, and every live replica has moved its own, with the least log start of all.
 //!
 //! Not for internal topics (INVALID_TOPIC_EXCEPTION), nor for topics that are only compacted
 //! (POLICY_VIOLATION), as in Kafka.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use ottla_env::Env;
+use ottla_env::{Env, MonoTime};
+use ottla_metadata::image::Broker;
 use ottla_protocol::messages::delete_records_request::DeleteRecordsPartition;
 use ottla_protocol::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
@@ -16,7 +18,7 @@ use ottla_protocol::{ErrorCode, Str};
 
 use super::context::RequestContext;
 use super::led::{ANY_EPOCH, led};
-use crate::partition::registry::is_internal;
+use crate::partition::registry::{Partition, is_internal};
 use crate::rooms::Rooms;
 
 /// Stands for the high watermark.
@@ -29,11 +31,18 @@ pub(crate) async fn handle<E: Env>(
     request: DeleteRecordsRequest,
 ) -> DeleteRecordsResponse {
     let mut response = DeleteRecordsResponse::default();
-    let mut lsn = 0;
+    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let deadline = rooms.env.now() + timeout;
+    let (mut lsn, mut replicated) = (0, Vec::new());
     for topic in request.topics {
         let mut result = DeleteRecordsTopicResult { name: topic.name, ..Default::default() };
         for asked in &topic.partitions {
             let outcome = delete(rooms, &result.name, asked, &mut lsn).await;
+            if let Ok((log_start, Some(partition))) = &outcome {
+                let place = (response.topics.len(), result.partitions.len());
+                replicated.push((place, Arc::clone(partition), *log_start));
+            }
+            let outcome = outcome.map(|(log_start, _)| log_start);
             result.partitions.push(answered(asked.partition_index, outcome));
         }
         response.topics.push(result);
@@ -43,15 +52,55 @@ pub(crate) async fn handle<E: Env>(
             *partition = answered(partition.partition_index, Err(ErrorCode::KafkaStorageError));
         }
     }
+    for ((topic, at), partition, log_start) in replicated {
+        let outcome = low_watermark(rooms, &partition, log_start, deadline).await;
+        let answer = &mut response.topics[topic].partitions[at];
+        if answer.error_code == 0 {
+            *answer = answered(answer.partition_index, outcome);
+        }
+    }
     response
 }
+
+/// Waits until every live replica begins at `log_start` or beyond; answers the least of them.
+async fn low_watermark<E: Env>(
+    rooms: &Rooms<E>,
+    partition: &Partition<E>,
+    log_start: i64,
+    deadline: MonoTime,
+) -> Result<i64, ErrorCode> {
+    let mut timer = rooms.env.sleep_until(deadline);
+    loop {
+        let moved = partition.follower_moved();
+        tokio::pin!(moved);
+        // What moves from here on is not missed.
+        moved.as_mut().enable();
+        partition.check_leader()?;
+        let image = rooms.metadata.image();
+        let is_alive = |id: i32| image.brokers.get(id).is_some_and(Broker::is_active);
+        let own = partition.log.offsets().log_start;
+        let least = partition.with_leader(|leader| leader.low_watermark(own, is_alive));
+        match least.unwrap_or(own) {
+            least if least >= log_start => return Ok(least),
+            _ => {}
+        }
+        tokio::select! {
+            biased;
+            () = &mut moved => {}
+            () = &mut timer => return Err(ErrorCode::RequestTimedOut),
+        }
+    }
+}
+
+/// The new log start, and the partition if it has other replicas.
+type Deleted<E> = (i64, Option<Arc<Partition<E>>>);
 
 async fn delete<E: Env>(
     rooms: &Arc<Rooms<E>>,
     topic: &Str,
     asked: &DeleteRecordsPartition,
     lsn: &mut u64,
-) -> Result<i64, ErrorCode> {
+) -> Result<Deleted<E>, ErrorCode> {
     if is_internal(topic) {
         return Err(ErrorCode::InvalidTopicException);
     }
@@ -69,7 +118,8 @@ async fn delete<E: Env>(
     let deleted = deleted.map_err(|error| error.kafka_code())?;
     *lsn = deleted.lsn.max(*lsn);
     partition.watchers.wake_all();
-    Ok(deleted.log_start)
+    let log_start = deleted.log_start;
+    Ok((log_start, partition.leads_others().then_some(partition)))
 }
 
 fn answered(partition_index: i32, outcome: Result<i64, ErrorCode>) -> DeleteRecordsPartitionResult {

@@ -1,6 +1,7 @@
 //! Asks the controller for the ISRs that leaders here want (AlterPartition), at most one request at a
 //! time, and tells them what it said. On every tick each leader looks at what is, so that nothing that
-//! was missed is missed for ever.
+//! was missed is missed for ever. The same look notes high watermarks in the log, so that a start need
+//! not learn them anew, and ends all roles when the disk is gone.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -10,10 +11,13 @@ use std::time::Duration;
 
 use ottla_env::{Env, Task};
 use ottla_protocol::messages::alter_partition_request::{BrokerState, PartitionData, TopicData};
-use ottla_protocol::messages::{AlterPartitionRequest, AlterPartitionResponse, alter_partition_response};
+use ottla_protocol::messages::{
+    AlterPartitionRequest, AlterPartitionResponse, alter_partition_response,
+};
 use ottla_protocol::{ErrorCode, Uuid};
 use ottla_replica::leader::{AlterOutcome, Altered, Proposal};
 
+use crate::log::DataDir;
 use crate::node::ConfigCell;
 use crate::partition::office::PartitionKey;
 use crate::partition::registry::{Partition, Registry};
@@ -22,7 +26,8 @@ use crate::partition::registry::{Partition, Registry};
 pub(crate) type Ask = Arc<
     dyn Fn(
             AlterPartitionRequest,
-        ) -> Pin<Box<dyn Future<Output = Result<AlterPartitionResponse, ErrorCode>> + Send>>
+        )
+            -> Pin<Box<dyn Future<Output = Result<AlterPartitionResponse, ErrorCode>> + Send>>
         + Send
         + Sync,
 >;
@@ -32,10 +37,13 @@ const ASKED_MAX: usize = 2000;
 /// A look at the leaders is never further away than this, nor nearer.
 const LOOK_MAX: Duration = Duration::from_secs(5);
 const LOOK_MIN: Duration = Duration::from_millis(10);
+/// High watermarks are noted as often as Kafka does.
+const NOTE_PAUSE: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub(crate) struct IsrDriver<E: Env> {
     env: E,
+    data_dir: DataDir<E>,
     registry: Arc<Registry<E>>,
     config: ConfigCell,
     ask: Ask,
@@ -44,11 +52,12 @@ pub(crate) struct IsrDriver<E: Env> {
 impl<E: Env> IsrDriver<E> {
     pub(crate) fn new(
         env: E,
+        data_dir: DataDir<E>,
         registry: Arc<Registry<E>>,
         config: ConfigCell,
         ask: Ask,
     ) -> Arc<Self> {
-        Arc::new(Self { env, registry, config, ask })
+        Arc::new(Self { env, data_dir, registry, config, ask })
     }
 
     /// Runs until it is aborted.
@@ -58,6 +67,7 @@ impl<E: Env> IsrDriver<E> {
 
     async fn run(self: Arc<Self>) {
         let mut look = self.env.sleep_until(self.env.now());
+        let mut note = self.env.sleep(NOTE_PAUSE);
         loop {
             tokio::select! {
                 biased;
@@ -65,6 +75,10 @@ impl<E: Env> IsrDriver<E> {
                 () = &mut look => {
                     let pause = self.tick();
                     look = self.env.sleep(pause);
+                }
+                () = &mut note => {
+                    self.note();
+                    note = self.env.sleep(NOTE_PAUSE);
                 }
             }
         }
@@ -84,6 +98,21 @@ impl<E: Env> IsrDriver<E> {
         let lag_ms = self.config.get().replication.replica_lag_time_max_ms;
         let usual = Duration::from_millis(u64::try_from(lag_ms / 2).unwrap_or(0));
         left.min(usual).clamp(LOOK_MIN, LOOK_MAX)
+    }
+
+    /// Notes how far replicated partitions are committed.
+    fn note(&self) {
+        let is_offline = self.data_dir.failed().is_some();
+        for topic in self.registry.topics() {
+            for partition in topic.partitions() {
+                if is_offline {
+                    partition.close(ErrorCode::KafkaStorageError);
+                } else if let Err(error) = partition.log.note_high_watermark() {
+                    let partition = partition.log.id();
+                    tracing::debug!(%partition, %error, "the high watermark is not noted");
+                }
+            }
+        }
     }
 
     async fn put_questions(&self) {

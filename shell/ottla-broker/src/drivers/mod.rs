@@ -3,7 +3,11 @@
 
 pub(crate) mod raft;
 
+pub(crate) mod fetchers;
+
 pub(crate) mod replica;
+
+pub(crate) mod isr;
 
 pub(crate) mod metadata;
 

@@ -9,6 +9,7 @@ use ottla_metadata::MetadataRecord;
 use ottla_metadata::image::MetadataImage;
 use ottla_protocol::Uuid;
 
+use super::fetchers::Fetchers;
 use crate::log::{DataDir, LogError};
 use crate::node::{ConfigCell, NodeIdentity};
 use crate::partition::registry::Registry;
@@ -22,16 +23,25 @@ pub(crate) struct ReplicaDriver<E: Env> {
     registry: Arc<Registry<E>>,
     config: ConfigCell,
     node: NodeIdentity,
+    fetchers: Arc<Fetchers<E>>,
 }
 
 impl<E: Env> ReplicaDriver<E> {
     pub(crate) fn new(
+        env: E,
         data_dir: DataDir<E>,
         registry: Arc<Registry<E>>,
         config: ConfigCell,
         node: NodeIdentity,
     ) -> Arc<Self> {
-        Arc::new(Self { data_dir, registry, config, node })
+        let office = Arc::clone(registry.office());
+        let fetchers = Fetchers::new(env, data_dir.clone(), config.clone(), office);
+        Arc::new(Self { data_dir, registry, config, node, fetchers })
+    }
+
+    /// Nothing is fetched any more.
+    pub(crate) async fn stop(&self) {
+        self.fetchers.stop().await;
     }
 
     /// What follows from the first image of this process: the cluster's settings are in force, what
@@ -39,24 +49,29 @@ impl<E: Env> ReplicaDriver<E> {
     /// gets an empty one: it was made, and never written to, when the process before this one died.
     pub(crate) async fn open(
         &self,
-        image: &MetadataImage,
+        image: &Arc<MetadataImage>,
         removed_topics: &BTreeSet<Uuid>,
     ) -> Result<(), LogError> {
         self.apply_broker_config(image);
+        self.note_brokers(image);
         self.clear_strays(image, removed_topics).await?;
+        let mut assigned = Vec::new();
         for topic in image.topics.iter() {
-            self.lead(image, topic, topic.partitions.keys().copied()).await?;
+            assigned.extend(self.assign(image, topic, topic.partitions.keys().copied()).await?);
         }
+        self.fetchers.follow(image, assigned);
         Ok(())
     }
 
     /// What follows from these records, whose image this is.
     pub(crate) async fn apply(
         &self,
-        image: &MetadataImage,
+        image: &Arc<MetadataImage>,
         records: &[MetadataRecord],
     ) -> Result<(), LogError> {
-        self.carry_out(image, records).await
+        let assigned = self.carry_out(image, records).await?;
+        self.fetchers.follow(image, assigned);
+        Ok(())
     }
 
     /// Logs that the image does not know. What a deleted topic left behind when the process died

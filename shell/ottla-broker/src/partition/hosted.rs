@@ -10,6 +10,7 @@ use ottla_protocol::{ErrorCode, Str, Uuid};
 use ottla_replica::leader::{self, Altered, Fetch, FetchVerdict, OwnLog};
 use ottla_replica::{Follower, Leader, Member, PartitionState};
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use super::commits::Ticket;
 use super::office::Office;
@@ -100,6 +101,7 @@ impl<E: Env> Partition<E> {
 
     /// Until the record at `offset`, appended in `epoch`, is committed: on stable storage of every
     /// replica in sync. The one way to wait for an append.
+    #[allow(dead_code)] // Coordinators come to wait by it.
     pub(crate) async fn committed(&self, epoch: i32, offset: i64) -> Result<(), ErrorCode> {
         if self.replica.standing().part == Part::Alone && self.leader_epoch() == epoch {
             let durable = self.data_dir.wait_durable(self.data_dir.staged()).await;
@@ -202,6 +204,7 @@ impl<E: Env> Partition<E> {
         *role = Role::Follower(Follower::new(leader, epoch, replica.office.backoff_ms()));
         replica.commits.end(ErrorCode::NotLeaderOrFollower);
         drop(role);
+        replica.followers.notify_waiters();
         self.watchers.wake_all();
         Ok(true)
     }
@@ -214,11 +217,12 @@ impl<E: Env> Partition<E> {
     }
 
     /// The partition is gone, or its disk: whoever waits is sent away.
-    pub(super) fn close(&self, error: ErrorCode) {
+    pub(crate) fn close(&self, error: ErrorCode) {
         let replica = &*self.replica;
         *replica.role.lock() = Role::Nothing;
         replica.stand(self.leader_epoch(), Part::Nothing);
         replica.commits.end(error);
+        replica.followers.notify_waiters();
         self.watchers.wake_all();
     }
 
@@ -248,6 +252,12 @@ impl<E: Env> Partition<E> {
     /// A follower has everything below the offset it asks for.
     pub(crate) fn fetched(&self, fetch: Fetch) {
         self.as_leader(|leader| self.step(leader, leader::Event::Fetched(fetch)));
+        self.replica.followers.notify_waiters();
+    }
+
+    /// Until a follower tells where it is.
+    pub(crate) fn follower_moved(&self) -> Notified<'_> {
+        self.replica.followers.notified()
     }
 
     /// The controller's answer to what this leader asked for.

@@ -1,9 +1,6 @@
 //! Partitions as the broker sees them: found by name or id, watched by those who wait for records.
 //! What is in them is `ottla-log`'s matter.
 
-// Until fetchers and the asking for ISRs are driven, their half of this is not called.
-#![allow(dead_code)]
-
 pub(crate) mod watchers;
 
 pub(crate) mod commits;

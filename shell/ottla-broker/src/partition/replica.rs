@@ -12,6 +12,7 @@ use ottla_protocol::ErrorCode;
 use ottla_replica::leader::{self, Action};
 use ottla_replica::{Follower, Leader};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use super::commits::Commits;
 use super::office::{Office, PartitionKey};
@@ -76,6 +77,8 @@ pub(crate) struct Replica<E: Env> {
     pub(super) role: Mutex<Role>,
     pub(super) watchers: Arc<Watchers>,
     pub(super) commits: Commits,
+    /// Told when a follower fetches.
+    pub(super) followers: Notify,
 }
 
 impl<E: Env> Replica<E> {
@@ -89,6 +92,7 @@ impl<E: Env> Replica<E> {
             role: Mutex::new(Role::Nothing),
             watchers: Arc::default(),
             commits: Commits::default(),
+            followers: Notify::new(),
         })
     }
 

@@ -6,5 +6,6 @@ mod basic;
 mod crash;
 mod damage;
 mod model;
+mod replica;
 mod retention;
 mod world;

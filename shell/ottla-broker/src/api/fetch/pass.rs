@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use ottla_config::BrokerConfig;
+use ottla_config::{BrokerConfig, ReplicaSelector};
 use ottla_env::{Env, File};
 use ottla_plant::{Plant, planted};
-use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::FetchRequest;
+use ottla_protocol::{ErrorCode, Str};
 use ottla_replica::leader::Fetch;
 
 use super::super::fetch_response::{EpochEnd, Fetched, Found};
@@ -24,12 +24,13 @@ pub(super) struct Reader {
     who: Who,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Who {
     /// A broker with a replica of what it asks for, or so it says.
     Follower { id: i32, broker_epoch: i64 },
-    /// A consumer. Of old ones nobody knows whether they can read from a follower.
-    Consumer { may_read_followers: bool },
+    /// A consumer, and the rack to serve it from, if that is asked for. Of old ones nobody knows
+    /// whether they can read from a follower.
+    Consumer { may_read_followers: bool, rack: Option<Str> },
 }
 
 impl Reader {
@@ -37,7 +38,12 @@ impl Reader {
         let max_bytes = request.max_bytes.min(config.listener.fetch_max_bytes);
         let who = match request::replica(request, version) {
             (id @ 0.., broker_epoch) => Who::Follower { id, broker_epoch },
-            _ => Who::Consumer { may_read_followers: version >= request::FROM_FOLLOWERS },
+            _ => {
+                let may_read_followers = version >= request::FROM_FOLLOWERS;
+                let by_rack = config.replication.replica_selector == ReplicaSelector::RackAware;
+                let rack = Some(&request.rack_id).filter(|rack| by_rack && !rack.is_empty());
+                Who::Consumer { may_read_followers, rack: rack.map(Str::detach) }
+            }
         };
         Reader {
             max_bytes: usize::try_from(max_bytes).unwrap_or(0),
@@ -85,7 +91,9 @@ pub(super) async fn read<E: Env>(
         let left = reader.max_bytes.saturating_sub(pass.bytes);
         let fetched = read_one(rooms, reader, key, interest, left, pass.bytes == 0).await;
         pass.bytes += fetched.bytes;
-        pass.is_urgent |= fetched.error.is_some() || fetched.diverging.is_some();
+        pass.is_urgent |= fetched.error.is_some()
+            || fetched.diverging.is_some()
+            || fetched.preferred_replica >= 0;
         if fetched.bytes > 0 {
             pass.next_start = (at + 1) % count;
         }
@@ -101,6 +109,7 @@ fn is_news<F>(fetched: &Fetched<F>, interest: &Interest) -> bool {
     fetched.bytes > 0
         || fetched.error.is_some()
         || fetched.diverging.is_some()
+        || fetched.preferred_replica >= 0
         || told(fetched) != interest.told
 }
 
@@ -214,8 +223,8 @@ fn look<E: Env>(
         Who::Follower { id, broker_epoch } => {
             partition.judge(id, broker_epoch, interest.current_leader_epoch >= 0)?;
         }
-        Who::Consumer { may_read_followers: true } => partition.check_replica()?,
-        Who::Consumer { may_read_followers: false } => partition.check_leader()?,
+        Who::Consumer { may_read_followers: true, .. } => partition.check_replica()?,
+        Who::Consumer { may_read_followers: false, .. } => partition.check_leader()?,
     }
     let mut offsets = partition.log.offsets();
     note_offsets(fetched, offsets);
@@ -234,6 +243,12 @@ fn look<E: Env>(
     }
     if interest.fetch_offset < offsets.log_start || interest.fetch_offset > offsets.log_end {
         return Err(ErrorCode::OffsetOutOfRange);
+    }
+    if let Who::Consumer { rack: Some(rack), .. } = &reader.who
+        && let Some(nearer) = nearer_replica(rooms, &partition, rack, interest.fetch_offset)
+    {
+        fetched.preferred_replica = nearer;
+        return Ok(None);
     }
     let upper = match reader.who {
         Who::Follower { id, broker_epoch } => {
@@ -258,6 +273,28 @@ fn look<E: Env>(
         return Ok(None);
     }
     Ok(Some(Visible { partition, upper }))
+}
+
+/// A follower in the consumer's rack that has everything from `offset` on, if this node leads and is
+/// not in that rack itself (KIP-392). Of several the one that is furthest.
+fn nearer_replica<E: Env>(
+    rooms: &Rooms<E>,
+    partition: &Partition<E>,
+    rack: &Str,
+    offset: i64,
+) -> Option<i32> {
+    let image = rooms.metadata.image();
+    let in_rack = |id: i32| {
+        let broker = image.brokers.get(id).filter(|broker| broker.is_active());
+        broker.is_some_and(|broker| broker.rack.as_ref() == Some(rack))
+    };
+    if in_rack(rooms.node.node_id) {
+        return None;
+    }
+    partition.with_leader(|leader| {
+        let followers = leader.followers().filter(|id| in_rack(*id) && leader.serves(*id, offset));
+        followers.max_by_key(|id| leader.position_of(*id))
+    })?
 }
 
 /// Whether the cluster lets this life of a broker into an ISR (KIP-841, KIP-903).

@@ -93,11 +93,7 @@ fn found(answer: PartitionData) -> Found {
 }
 
 /// Appends; waits for room in the log where there is none.
-async fn take_in<E: Env>(
-    fetchers: &Fetchers<E>,
-    due: &Due<E>,
-    found: &Found,
-) -> Option<Taken> {
+async fn take_in<E: Env>(fetchers: &Fetchers<E>, due: &Due<E>, found: &Found) -> Option<Taken> {
     loop {
         match due.partition.take_in(due.point, found, fetchers.office.now_ms()) {
             Ok(taken) => return Some(taken),
@@ -105,6 +101,8 @@ async fn take_in<E: Env>(
                 fetchers.data_dir.commit().await;
                 fetchers.data_dir.room().await;
             }
+            // Its topic was deleted meanwhile.
+            Err(AppendError::Deleted) => return None,
             Err(error) => {
                 let partition = due.partition.log.id();
                 tracing::warn!(%partition, %error, "what the leader sent cannot be appended");

@@ -14,11 +14,7 @@ use super::members::{Members, Plan};
 const LOOK_MAX: Duration = Duration::from_secs(1);
 
 /// Runs until it is aborted.
-pub(super) async fn run<E: Env>(
-    fetchers: Arc<Fetchers<E>>,
-    leader: i32,
-    members: Arc<Members<E>>,
-) {
+pub(super) async fn run<E: Env>(fetchers: Arc<Fetchers<E>>, leader: i32, members: Arc<Members<E>>) {
     let mut line = Line::closed();
     let mut is_failing = false;
     let mut changes = members.watch();

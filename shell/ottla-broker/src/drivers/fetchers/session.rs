@@ -141,12 +141,7 @@ fn name_partition(
     }
 }
 
-fn forget(
-    request: &mut FetchRequest,
-    (topic_id, index): PartitionKey,
-    name: Str,
-    terms: &Terms,
-) {
+fn forget(request: &mut FetchRequest, (topic_id, index): PartitionKey, name: Str, terms: &Terms) {
     let by_id = terms.version >= BY_ID;
     request.forgotten_topics_data.push(ForgottenTopic {
         topic: if by_id { Str::default() } else { name },

@@ -7,10 +7,12 @@ use ottla_env::Env;
 use ottla_metadata::MetadataRecord;
 use ottla_metadata::image::{MetadataImage, ResourceType, Topic};
 use ottla_protocol::Uuid;
+use ottla_replica::Member;
 
 use super::ReplicaDriver;
 use super::log_config::log_config;
 use crate::log::{LogConfig, LogError};
+use crate::partition::registry::Assigned;
 
 /// What a batch of records asks of this node, each thing once.
 #[derive(Debug, Default, PartialEq)]
@@ -21,6 +23,8 @@ struct Effects {
     configured_topics: BTreeSet<String>,
     /// This broker's own settings changed, or those of all brokers.
     broker: bool,
+    /// Brokers came, went, or may lead now or no longer.
+    brokers: bool,
 }
 
 impl Effects {
@@ -34,6 +38,11 @@ impl Effects {
                 MetadataRecord::PartitionChange(record) => {
                     effects.partition(record.topic_id, record.partition_id);
                 }
+                MetadataRecord::RegisterBroker(_)
+                | MetadataRecord::UnregisterBroker(_)
+                | MetadataRecord::FenceBroker(_)
+                | MetadataRecord::UnfenceBroker(_)
+                | MetadataRecord::BrokerRegistrationChange(_) => effects.brokers = true,
                 MetadataRecord::RemoveTopic(record) => {
                     effects.removed_topics.insert(record.topic_id);
                 }
@@ -66,51 +75,68 @@ impl<E: Env> ReplicaDriver<E> {
         &self,
         image: &MetadataImage,
         records: &[MetadataRecord],
-    ) -> Result<(), LogError> {
+    ) -> Result<Vec<Assigned<E>>, LogError> {
         let effects = Effects::of(records, self.node.node_id);
         if effects.broker {
             self.apply_broker_config(image);
             self.configure_topics(image.topics.iter().map(|topic| &**topic), image);
         }
+        if effects.brokers {
+            self.note_brokers(image);
+        }
+        let mut assigned = Vec::new();
         for (id, indexes) in &effects.partitions {
             if let Some(topic) = image.topics.by_id(*id) {
-                self.lead(image, topic, indexes.iter().copied()).await?;
+                assigned.extend(self.assign(image, topic, indexes.iter().copied()).await?);
             }
         }
         let configured = effects.configured_topics.iter();
         let configured = configured.filter_map(|name| image.topics.get(name));
         self.configure_topics(configured.map(|topic| &**topic), image);
         for id in effects.removed_topics {
-            self.remove(id).await?;
+            assigned.extend(self.remove(id).await?);
         }
-        Ok(())
+        Ok(assigned)
     }
 
-    /// Makes of the given partitions of a topic what the image says they are on this node.
-    pub(super) async fn lead(
-        &self,
-        image: &MetadataImage,
-        topic: &Topic,
-        indexes: impl Iterator<Item = i32>,
-    ) -> Result<(), LogError> {
-        let config = self.topic_log_config(image, topic);
-        let indexes: Vec<i32> = indexes.collect();
+    /// Leaders wait for no broker that may not be in an ISR, and name their own life when they ask.
+    pub(super) fn note_brokers(&self, image: &MetadataImage) {
         if let Some(me) = image.brokers.get(self.node.node_id) {
             self.registry.office().set_broker_epoch(me.epoch);
         }
-        loop {
-            match self.registry.assign(topic, &indexes, &config) {
-                Err(LogError::Busy) => self.data_dir.room().await,
-                outcome => return outcome.map(drop),
+        let active: Vec<Member> = image
+            .live_brokers()
+            .map(|broker| Member { id: broker.id, broker_epoch: broker.epoch })
+            .collect();
+        for topic in self.registry.topics() {
+            for partition in topic.partitions().filter(|partition| partition.leads_others()) {
+                partition.brokers_changed(&active);
             }
         }
     }
 
-    async fn remove(&self, topic: Uuid) -> Result<(), LogError> {
+    /// Makes of the given partitions of a topic what the image says they are on this node.
+    pub(super) async fn assign(
+        &self,
+        image: &MetadataImage,
+        topic: &Topic,
+        indexes: impl Iterator<Item = i32>,
+    ) -> Result<Vec<Assigned<E>>, LogError> {
+        let config = self.topic_log_config(image, topic);
+        let indexes: Vec<i32> = indexes.collect();
+        loop {
+            match self.registry.assign(topic, &indexes, &config) {
+                Err(LogError::Busy) => self.data_dir.room().await,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn remove(&self, topic: Uuid) -> Result<Vec<Assigned<E>>, LogError> {
         loop {
             match self.registry.remove_topic(topic) {
                 Err(LogError::Busy) => self.data_dir.room().await,
-                outcome => return outcome.map(drop),
+                outcome => return outcome,
             }
         }
     }
