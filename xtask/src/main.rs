@@ -9,6 +9,7 @@ mod conformance;
 mod fuzz;
 mod instructions;
 mod oracle;
+mod sim;
 mod source;
 mod suites;
 mod tidy;
@@ -35,6 +36,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
                           kills, stops and cuts off nodes of a real cluster under load; judged, replicas compared
   mixed [--layout A,B,C] [--kafka VERSION] [--help]
                           the same for clusters of Ottla and Apache Kafka together
+  sim [--seconds S] [--only NAME] [--start X] [--short]
+                          campaigns of the simulator, with a table at the end
   fuzz [--execs N] [--target T] [--asan]
                           the fuzz targets, each for a number of executions, within their bounds
   instructions [--write]  the hot paths under callgrind, against what is written down
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Some("instructions") => instructions::run(rest),
         Some("chaos") => chaos::run(rest),
         Some("mixed") => chaos::run_mixed(rest),
+        Some("sim") => sim::run(rest),
         Some("torture") => torture::run(rest),
         Some("suites") => suites::run(rest),
         Some("differential") => differential(rest),

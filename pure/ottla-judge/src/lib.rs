@@ -17,6 +17,8 @@ mod case;
 
 pub mod verdict;
 
+pub mod watch;
+
 mod checkers;
 
 mod judgement;

@@ -129,4 +129,30 @@ plants! {
     FencingForgotten: "KAFKA-14422: static and former member",
     /// A member whose session ended stays a member.
     DeadMemberStays: "KAFKA-9752: rebalance waits for the dead",
+    /// A vote is given and not written down.
+    VoteNotPersisted: "Raft figure 2: votes survive a restart",
+    /// A voter votes for everybody who asks.
+    VotesTwice: "Raft figure 2: one vote an epoch",
+    /// A vote is given to a replica whose log lacks what the voter has.
+    IncompleteLogElected: "KIP-595, Raft 5.4.1: lost after an election",
+    /// A leader counts records of an earlier epoch as committed before one of its own is.
+    OldEpochCommitted: "Raft 5.4.2, figure 8: committed and overwritten",
+    /// A leader counts itself up to its log's end, synced or not.
+    LeaderCountsUnsynced: "KIP-966: power loss of those that had it in memory",
+    /// A voter fetches from its log's end, synced or not.
+    FollowerCountsUnsynced: "KIP-966: power loss of those that had it in memory",
+    /// A follower raises its high watermark by an answer that asks for a cut.
+    CommittedBeforeCut: "KAFKA-14704: high watermark from a response that demands truncation",
+    /// The answer to a fetch of an earlier epoch is taken in.
+    OldAnswerTaken: "KAFKA-18991: fetch response of an older epoch applied",
+    /// A new follower cuts its log to the high watermark it knows.
+    CutToHighWatermark: "KIP-101: truncation by high watermark",
+    /// A leader serves a fetch although the logs part before it.
+    DivergenceOverlooked: "KIP-279, KAFKA-6361: logs diverge after fast failovers",
+    /// A leader cuts its own log where a follower's parts from it.
+    LeaderCutsItself: "raft leader truncated its own log answering a diverging fetch",
+    /// A leader that was restarted goes on leading in its old epoch.
+    LeaderAgainInItsEpoch: "KIP-595: a restarted leader resigns",
+    /// A leader that nobody follows goes on leading.
+    CheckQuorumForgotten: "KIP-595 check-quorum: a cut-off leader goes on",
 }

@@ -5,15 +5,20 @@ use std::process::ExitCode;
 use ottla_sim::node::Flush;
 use ottla_sim::runner::{Height, Plan, replay, run};
 
-const USAGE: &str = "usage: ottla-sim run [--seeds N] [--start S] [--seed X] [--height broker|log|log-life|group-life]
-                     [--flush wal|none] [-v]
+const USAGE: &str =
+    "usage: ottla-sim run [--seeds N] [--start S] [--seed X] [--height H] [--nodes N]
+                     [--flush wal|none] [--each] [-v]
        ottla-sim plants [--seeds N] [--short] [--only NAME]   (with the feature `planted`)
 
   --seeds N   how many seeds to run (100)
   --start S   the first of them (0)
   --seed X    only this seed, with its numbers
-  --height H  the whole broker, or the log alone
+  --height H  swarm: clusters and all that can go wrong; quorum, partition: machines
+              alone; broker: the whole broker and power cuts;
+              log, log-life: the log alone; group-life: a shard of groups alone
+  --nodes N   of a swarm's cluster (1)
   --flush M   ottla.flush: wal (nothing may be lost) or none (losses are found)
+  --each      each seed's numbers as a line for programs; goes on after a failure
   -v          each seed's numbers";
 
 /// Violations shown of a failed seed.
@@ -76,15 +81,26 @@ fn plants(args: &[String]) -> ExitCode {
 }
 
 fn parse(args: &[String]) -> Result<Plan, String> {
-    let mut plan =
-        Plan { start: 0, seeds: 100, flush: Flush::Wal, height: Height::Broker, verbose: false };
+    let mut plan = Plan {
+        start: 0,
+        seeds: 100,
+        flush: Flush::Wal,
+        height: Height::Broker,
+        verbose: false,
+        each: false,
+    };
+    let mut nodes = 1;
     let mut args = args.iter();
     if args.next().map(String::as_str) != Some("run") {
         return Err("the command is `run`".to_owned());
     }
     while let Some(flag) = args.next() {
-        if flag == "-v" {
-            plan.verbose = true;
+        match flag.as_str() {
+            "-v" => plan.verbose = true,
+            "--each" => plan.each = true,
+            _ => {}
+        }
+        if flag == "-v" || flag == "--each" {
             continue;
         }
         let value = args.next().ok_or_else(|| format!("{flag} wants a value"))?;
@@ -93,10 +109,14 @@ fn parse(args: &[String]) -> Result<Plan, String> {
             "--seeds" => plan.seeds = number()?,
             "--start" => plan.start = number()?,
             "--seed" => (plan.start, plan.seeds, plan.verbose) = (number()?, 1, true),
+            "--nodes" => nodes = u8::try_from(number()?).map_err(|error| error.to_string())?,
             "--flush" => plan.flush = flush(value)?,
             "--height" => plan.height = height(value)?,
             _ => return Err(format!("{flag} is unknown")),
         }
+    }
+    if let Height::Swarm(of) = &mut plan.height {
+        *of = nodes.max(1);
     }
     plan.seeds = plan.seeds.min(u64::MAX - plan.start);
     Ok(plan)
@@ -116,6 +136,11 @@ fn height(word: &str) -> Result<Height, String> {
         "log" => Ok(Height::Log),
         "log-life" => Ok(Height::LogLife),
         "group-life" => Ok(Height::GroupLife),
-        _ => Err(format!("--height is broker, log, log-life or group-life, not {word}")),
+        "quorum" => Ok(Height::Quorum),
+        "partition" => Ok(Height::Partition),
+        "swarm" => Ok(Height::Swarm(1)),
+        _ => Err(format!(
+            "--height is swarm, quorum, partition, broker, log, log-life or group-life, not {word}"
+        )),
     }
 }

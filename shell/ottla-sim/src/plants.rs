@@ -1,6 +1,8 @@
 //! Bugs planted on purpose, and the first seed that finds each. What is not found shows that a
 //! scenario or a checker is weak.
 
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)] // The time that the hunt itself takes.
+
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -8,7 +10,7 @@ use std::time::Instant;
 use ottla_plant::{Plant, activate};
 
 use crate::node::Flush;
-use crate::scenarios::{group_life, log_life, power_cut};
+use crate::scenarios::{group_life, log_life, power_cut, quorum, swarm};
 
 /// The seeds that found each plant, as `ottla-sim plants` wrote them.
 const KNOWN: &str = include_str!("../seeds/plants.tsv");
@@ -21,6 +23,10 @@ pub enum Story {
     LogLife,
     GroupLife,
     PowerCut,
+    Quorum,
+    /// A node alone, and a cluster of three.
+    Alone,
+    Cluster,
 }
 
 impl Story {
@@ -29,35 +35,48 @@ impl Story {
             Story::LogLife => "log-life",
             Story::GroupLife => "group-life",
             Story::PowerCut => "broker",
+            Story::Quorum => "quorum",
+            Story::Alone => "swarm 1",
+            Story::Cluster => "swarm 3",
         }
     }
 
     /// The first broken promise of a run.
     fn run(self, seed: u64) -> Option<(String, String)> {
         let first = match self {
-            Story::LogLife => {
-                let first = log_life::run(seed).violations.into_iter().next();
-                first.map(|violation| (violation.promise, violation.text))
-            }
-            Story::GroupLife => {
-                let first = group_life::run(seed).violations.into_iter().next();
-                first.map(|violation| (violation.promise, violation.text))
-            }
+            Story::LogLife => log_life::run(seed).violations.into_iter().next(),
+            Story::GroupLife => group_life::run(seed).violations.into_iter().next(),
             Story::PowerCut => {
                 let first = power_cut::run(seed, Flush::Wal).violations.into_iter().next();
-                first.map(|violation| (violation.promise, violation.text))
+                return first.map(|found| (found.promise.to_owned(), found.text));
             }
+            Story::Quorum => quorum::run(seed).violations.into_iter().next(),
+            Story::Alone => swarm::run(seed, 1, Flush::Wal).violations.into_iter().next(),
+            Story::Cluster => swarm::run(seed, 3, Flush::Wal).violations.into_iter().next(),
         };
-        first.map(|(promise, text)| (promise.to_owned(), text))
+        first.map(|found| (found.promise.to_owned(), found.text))
     }
 
     /// Where a plant can show itself at all.
     fn of(plant: Plant) -> Story {
         match plant {
+            Plant::VoteNotPersisted
+            | Plant::VotesTwice
+            | Plant::IncompleteLogElected
+            | Plant::OldEpochCommitted
+            | Plant::LeaderCountsUnsynced
+            | Plant::FollowerCountsUnsynced
+            | Plant::CommittedBeforeCut
+            | Plant::OldAnswerTaken
+            | Plant::CutToHighWatermark
+            | Plant::DivergenceOverlooked
+            | Plant::LeaderCutsItself
+            | Plant::LeaderAgainInItsEpoch
+            | Plant::CheckQuorumForgotten => Story::Quorum,
+            Plant::GroupAnsweredEarly => Story::Alone,
             Plant::ReadAboveHighWatermark
             | Plant::MetadataNotLogged
             | Plant::MetadataAnsweredEarly
-            | Plant::GroupAnsweredEarly
             | Plant::GroupReplayDropsLast => Story::PowerCut,
             Plant::OffsetsExpireWhileActive
             | Plant::OffsetsOfDeletedTopicStay

@@ -3,7 +3,10 @@
 pub mod group_life;
 pub mod log_life;
 pub mod log_power_cut;
+pub mod partition;
 pub mod power_cut;
+pub mod quorum;
+pub mod swarm;
 
 use ottla_env::sim::Sim;
 
@@ -23,6 +26,10 @@ pub struct Report {
     pub kills: u32,
     /// Virtual time.
     pub took_ms: u64,
+    /// Steps of tasks, where they are counted.
+    pub steps: u64,
+    /// What the seed enabled, where it chooses.
+    pub choice: String,
     /// The run's fingerprint.
     pub trace_hash: u64,
 }
@@ -37,6 +44,8 @@ fn report(sim: &Sim, history: &History, ending: &Ending) -> Report {
         cuts: history.cuts,
         kills: history.kills,
         took_ms: sim.now().as_millis(),
+        steps: sim.steps(),
+        choice: String::new(),
         trace_hash: sim.trace_hash(),
     }
 }

@@ -1,5 +1,6 @@
 //! The leader's answers to fetches, and those it holds back until there is something to say (KIP-595, KIP-630).
 
+use ottla_plant::{Plant, planted};
 use ottla_protocol::ErrorCode;
 
 use crate::action::{Action, FetchReply, ReadFrom, Token};
@@ -24,6 +25,10 @@ impl Raft {
         }
         self.note_fetch(now_ms, &fetch, out);
         let reply = self.reply_to(&fetch);
+        if let (true, Some(at)) = (planted(Plant::LeaderCutsItself), reply.diverging) {
+            self.log.truncate(at.offset.max(self.log.start));
+            out.push(Action::Truncate(self.log.end));
+        }
         let has_news = reply.diverging.is_some()
             || reply.snapshot.is_some()
             || fetch.at.offset < self.log.end
@@ -72,7 +77,11 @@ impl Raft {
     /// What is there for it.
     fn reply_to(&self, fetch: &Fetch) -> FetchReply {
         let mut reply = self.empty_reply(ErrorCode::None);
-        match self.log.fetchable(fetch.at) {
+        let mut fetchable = self.log.fetchable(fetch.at);
+        if planted(Plant::DivergenceOverlooked) && matches!(fetchable, Fetchable::Diverging(_)) {
+            fetchable = Fetchable::Valid;
+        }
+        match fetchable {
             Fetchable::Diverging(at) => reply.diverging = Some(at),
             Fetchable::Snapshot(at) => reply.snapshot = Some(at),
             Fetchable::Valid if fetch.at.offset < self.log.end => {

@@ -1,5 +1,6 @@
 //! The follower's side: what the leader sends is appended, and what it never had is cut (KIP-595, KIP-630).
 
+use ottla_plant::{Plant, planted};
 use ottla_protocol::ErrorCode;
 
 use crate::action::Action;
@@ -24,6 +25,9 @@ impl Raft {
             return false;
         }
         if let Some(diverging) = fetch.diverging {
+            if planted(Plant::CommittedBeforeCut) {
+                self.commit(fetch.high_watermark.min(self.log.end), out);
+            }
             self.cut(diverging, out);
         } else if let Some(snapshot) = fetch.snapshot {
             self.begin_copy(snapshot, out);

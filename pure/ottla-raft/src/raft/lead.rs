@@ -1,5 +1,7 @@
 //! The leader's own records, and when they are committed.
 
+use ottla_plant::{Plant, planted};
+
 use crate::action::Action;
 use crate::offset::OffsetAndEpoch;
 use crate::raft::Raft;
@@ -42,7 +44,10 @@ impl Raft {
 
     /// Moves the high watermark to what a majority has.
     pub(super) fn advance(&mut self, now_ms: i64, out: &mut Vec<Action>) {
-        let durable = self.log.durable;
+        let durable = match planted(Plant::LeaderCountsUnsynced) {
+            true => self.log.end,
+            false => self.log.durable,
+        };
         let Role::Leader(leader) = &mut self.role else { return };
         if let Some(high_watermark) = leader.advance(durable) {
             self.commit(high_watermark, out);

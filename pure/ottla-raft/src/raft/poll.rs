@@ -1,5 +1,7 @@
 //! What time makes due, and what is to be sent. Called after every event.
 
+use ottla_plant::{Plant, planted};
+
 use crate::action::Action;
 use crate::message::{BeginQuorumEpoch, EndQuorumEpoch, Fetch, FetchSnapshot, Request, Vote};
 use crate::raft::Raft;
@@ -31,6 +33,7 @@ impl Raft {
                 self.become_prospective(now_ms, out);
             }
             Role::Prospective { .. } => self.give_up_prospect(now_ms, out),
+            Role::Leader(_) if planted(Plant::CheckQuorumForgotten) => self.lead_on(now_ms),
             Role::Leader(_) => self.resign(now_ms, out),
             // In its old epoch it could be taken for the leader it was.
             Role::Resigned { .. } => {
@@ -38,6 +41,13 @@ impl Raft {
             }
         }
         true
+    }
+
+    /// As if a majority had been heard of.
+    fn lead_on(&mut self, now_ms: i64) {
+        if let Role::Leader(leader) = &mut self.role {
+            leader.check_quorum_due_ms = now_ms + self.settings.check_quorum_ms();
+        }
     }
 
     /// When the role ends by itself. A leader ends when no majority follows it.
@@ -171,7 +181,8 @@ impl Raft {
             _ => false,
         };
         let may_vote = self.is_voter() || !self.endpoints.is_empty();
-        !installing && (!may_vote || self.log.durable == self.log.end)
+        let synced = self.log.durable == self.log.end || planted(Plant::FollowerCountsUnsynced);
+        !installing && (!may_vote || synced)
     }
 
     fn fetch_request(&self) -> Request {

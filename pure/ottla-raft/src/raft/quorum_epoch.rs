@@ -1,5 +1,6 @@
 //! A leader that begins its epoch, a leader that ends it, and what any answer says of who leads (KIP-595).
 
+use ottla_plant::{Plant, planted};
 use ottla_protocol::ErrorCode;
 
 use crate::action::{Action, Token};
@@ -143,6 +144,9 @@ impl Raft {
         out: &mut Vec<Action>,
     ) -> Option<bool> {
         let Answer { error, epoch, leader, endpoints } = answer;
+        if epoch < self.election.epoch && planted(Plant::OldAnswerTaken) {
+            return None;
+        }
         if epoch < self.election.epoch || error == ErrorCode::UnknownLeaderEpoch {
             // Whoever looks for a leader asks others, and this one again when it may have learned of the epoch.
             return Some(!matches!(self.role, Role::Unattached { .. }));

@@ -1,5 +1,7 @@
 //! From one role to another. What must not be forgotten is persisted first; a role's old answers mean nothing any more.
 
+use ottla_plant::{Plant, planted};
+
 use crate::action::Action;
 use crate::election::{ElectionState, Tally};
 use crate::raft::Raft;
@@ -15,6 +17,11 @@ impl Raft {
             // The file of the election state is older than the log: what it says of a vote is of an old epoch.
             let epoch = self.log.last_epoch();
             self.set_election(ElectionState { epoch, leader: None, voted: None }, out);
+        } else if known.leader == Some(self.me.id) && planted(Plant::LeaderAgainInItsEpoch) {
+            let mut tally = Tally::new(self.voters.latest().ids(), self.me.id);
+            self.voters.latest().ids().into_iter().for_each(|id| tally.record(id, true));
+            self.role = Role::Candidate { tally, election_due_ms };
+            self.become_leader(now_ms, out);
         } else if known.leader == Some(self.me.id) {
             // Records that were not on stable storage may be gone: in this epoch it must not append again.
             self.leader_endpoints = self.endpoints.clone();
@@ -85,6 +92,10 @@ impl Raft {
         self.leader_endpoints = endpoints;
         self.role = self.follower(now_ms);
         self.set_election(ElectionState { epoch, leader: Some(leader), voted }, out);
+        if planted(Plant::CutToHighWatermark) && self.log.end > self.committed {
+            self.log.truncate(self.committed);
+            out.push(Action::Truncate(self.committed));
+        }
     }
 
     /// Asks first whether others would vote for it (KIP-996).
@@ -187,8 +198,11 @@ impl Raft {
         assert!(new.epoch >= self.election.epoch, "an epoch never falls");
         let changed = (new.epoch, new.leader) != (self.election.epoch, self.election.leader);
         if new != self.election {
+            let only_voted = !changed && planted(Plant::VoteNotPersisted);
             self.election = new;
-            out.push(Action::Persist(self.election.clone()));
+            if !only_voted {
+                out.push(Action::Persist(self.election.clone()));
+            }
         }
         if changed {
             let ElectionState { epoch, leader, .. } = self.election;

@@ -1,5 +1,6 @@
 //! Votes, asked for and given (KIP-595, pre-votes KIP-996).
 
+use ottla_plant::{Plant, planted};
 use ottla_protocol::ErrorCode;
 
 use crate::action::{Action, Token};
@@ -75,13 +76,14 @@ impl Raft {
     }
 
     fn can_grant(&self, vote: &Vote) -> bool {
-        let complete = vote.last >= self.end();
+        let complete = vote.last >= self.end() || planted(Plant::IncompleteLogElected);
         match &self.role {
             Role::Leader(_) => false,
             Role::Follower(follower) => vote.pre_vote && !follower.has_fetched && complete,
             Role::Resigned { .. } | Role::Candidate { .. } => vote.pre_vote && complete,
             Role::Unattached { .. } | Role::Prospective { .. } if vote.pre_vote => complete,
             Role::Unattached { .. } | Role::Prospective { .. } => match self.election.voted {
+                Some(_) if planted(Plant::VotesTwice) => complete,
                 Some(voted) => vote.candidate.is_meant_by(&voted),
                 None => self.election.leader.is_none() && complete,
             },

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ottla_plant::{Plant, planted};
+
 use crate::action::Token;
 use crate::message::Fetch;
 use crate::replica::ReplicaKey;
@@ -188,7 +190,7 @@ impl Leader {
         let mut ends: Vec<Option<i64>> = self.voters.iter().map(end).collect();
         ends.sort_unstable_by(|a, b| b.cmp(a));
         let of_majority = ends.get(ends.len() / 2).copied().flatten()?;
-        let moved = of_majority > self.epoch_start
+        let moved = (of_majority > self.epoch_start || planted(Plant::OldEpochCommitted))
             && self.high_watermark.is_none_or(|known| known < of_majority);
         if !moved {
             return None;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // A test that meets the unexpected has to fail.
 mod dice;
 mod disk;
+mod model;
 mod promises;
 mod quorum;
 mod schedules;

@@ -57,6 +57,7 @@ struct TaskSlot {
     name: &'static str,
     /// Out while it is polled.
     future: Option<BoxedFuture>,
+    polls: u64,
     wakeup: Arc<Wakeup>,
 }
 
@@ -68,7 +69,11 @@ pub(super) struct Node {
     pub(super) process: u64,
     pub(super) up: watch::Sender<bool>,
     pub(super) skew_ms: i64,
+    /// Millionths by which its wall clock is fast.
+    pub(super) drift_ppm: i64,
     pub(super) clock: Arc<AtomicI64>,
+    /// Its tasks that would run, while it is paused.
+    pub(super) paused: Option<BTreeSet<TaskId>>,
 }
 
 /// Everything but the ready list.
@@ -80,8 +85,18 @@ pub(super) struct World {
     pub(super) nodes: Vec<Node>,
     pub(super) network: Network,
     pub(super) trace: Trace,
+    /// Tasks polled so far.
+    pub(super) steps: u64,
+    pub(super) limits: Limits,
     tasks: BTreeMap<TaskId, TaskSlot>,
     next_task: TaskId,
+}
+
+/// Where a run ends that does not end by itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) now: u64,
+    pub(super) steps: u64,
 }
 
 /// What to do next.
@@ -104,13 +119,22 @@ impl World {
 
     pub(super) fn wall_ms(&self, id: NodeId) -> i64 {
         let elapsed = ((self.now - START_NANOS) / 1_000_000).cast_signed();
-        WALL_START_MS + elapsed + self.nodes[usize::from(id.0)].skew_ms
+        let node = &self.nodes[usize::from(id.0)];
+        WALL_START_MS + elapsed + node.skew_ms + elapsed * node.drift_ppm / 1_000_000
     }
 
     /// Whether this process of the machine is the one that runs.
     pub(super) fn lives(&self, id: NodeId, process: u64) -> bool {
         let node = &self.nodes[usize::from(id.0)];
         node.process == process && *node.up.borrow()
+    }
+
+    /// Whether the task is kept from running because its machine is paused.
+    fn is_held(&mut self, id: TaskId) -> bool {
+        let Some(node) = self.tasks.get(&id).map(|slot| slot.node) else { return false };
+        let Some(held) = &mut self.node(node).paused else { return false };
+        held.insert(id);
+        true
     }
 
     pub(super) fn set_now(&mut self, now: u64) {
@@ -139,6 +163,8 @@ impl Core {
             nodes: Vec::new(),
             network: Network::new(),
             trace: Trace::default(),
+            steps: 0,
+            limits: Limits { now: u64::MAX, steps: u64::MAX },
             tasks: BTreeMap::new(),
             next_task: 0,
         };
@@ -176,7 +202,7 @@ impl Core {
         let id = world.next_task;
         world.next_task += 1;
         let wakeup = self.wakeup(id);
-        let slot = TaskSlot { node, name, future: Some(future), wakeup: wakeup.clone() };
+        let slot = TaskSlot { node, name, future: Some(future), polls: 0, wakeup: wakeup.clone() };
         world.tasks.insert(id, slot);
         wakeup.wake();
         Some(id)
@@ -186,6 +212,12 @@ impl Core {
     pub(super) fn abort(&self, id: TaskId) {
         let slot = self.world.lock().tasks.remove(&id);
         drop(slot);
+    }
+
+    /// A paused machine goes on.
+    pub(super) fn resume(&self, node: NodeId) {
+        let held = self.world.lock().node(node).paused.take().unwrap_or_default();
+        self.ready.0.lock().extend(held);
     }
 
     /// Drops all tasks of a machine (of all machines, if `None`).
@@ -220,6 +252,10 @@ impl Core {
             let Some(id) = ready.iter().nth(index).copied() else { return Next::Stuck };
             ready.remove(&id);
             drop(ready);
+            if world.is_held(id) {
+                continue;
+            }
+            world.steps += 1;
             let step = world.random.between(STEP_NANOS.0, STEP_NANOS.1);
             let now = world.now + step;
             world.set_now(now);
@@ -235,6 +271,7 @@ impl Core {
             let mut world = self.world.lock();
             world.tasks.get_mut(&id).and_then(|slot| {
                 slot.wakeup.queued.store(false, Ordering::Relaxed);
+                slot.polls += 1;
                 Some((slot.future.take()?, slot.wakeup.clone()))
             })
         };
@@ -253,6 +290,18 @@ impl Core {
         };
         drop(world);
         drop((future, slot));
+    }
+
+    /// Which of the tasks that could run now ran most, for a report.
+    pub(super) fn busiest(&self) -> String {
+        let world = self.world.lock();
+        let ready = self.ready.0.lock();
+        let slots = ready.iter().filter_map(|id| world.tasks.get(id));
+        let busiest = slots.max_by_key(|slot| slot.polls);
+        busiest.map_or_else(String::new, |slot| {
+            let node = &world.nodes[usize::from(slot.node.0)].name;
+            format!("{} on {node} ran {} times", slot.name, slot.polls)
+        })
     }
 
     /// The names of tasks that wait, for a report.

@@ -39,6 +39,8 @@ pub(super) struct Network {
     /// Directed links that carry nothing.
     cuts: BTreeSet<(NodeId, NodeId)>,
     pub(super) manner: Manner,
+    /// Links slower than the rest.
+    slow: BTreeMap<(NodeId, NodeId), (Duration, Duration)>,
     next_pipe: u64,
 }
 
@@ -52,13 +54,14 @@ impl Network {
                 delay: (Duration::from_micros(50), Duration::from_micros(500)),
                 chop_percent: 10,
             },
+            slow: BTreeMap::new(),
             next_pipe: 1,
         }
     }
 
     /// How long a packet takes; within a machine a tenth of that.
     pub(super) fn delay(&self, from: NodeId, to: NodeId, random: &mut Random) -> u64 {
-        let (min, max) = self.manner.delay;
+        let (min, max) = self.slow.get(&(from, to)).copied().unwrap_or(self.manner.delay);
         let nanos = random.between(min.as_nanos() as u64, max.as_nanos() as u64);
         if from == to { nanos / 10 } else { nanos }
     }
@@ -104,6 +107,17 @@ impl Network {
                 pipe.reset();
             }
         }
+    }
+
+    pub(super) fn set_link_delay(
+        &mut self,
+        link: (NodeId, NodeId),
+        delay: Option<(Duration, Duration)>,
+    ) {
+        match delay {
+            Some((min, max)) => self.slow.insert(link, (min, max.max(min))),
+            None => self.slow.remove(&link),
+        };
     }
 
     pub(super) fn cut(&mut self, from: NodeId, to: NodeId) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::core::{Core, Next, Node, World, poll_once};
+use super::core::{Core, Limits, Next, Node, World, poll_once};
 use super::disk::{LossPlan, SimDisk};
 use super::env::{SimEnv, SimSleep};
 use super::network::NodeId;
@@ -63,7 +63,10 @@ impl Sim {
         disk.lock_live().random = Random::new(world.random.next_u64());
         let (up, _) = watch::channel(true);
         let name = name.to_owned();
-        world.nodes.push(Node { name, disk, process: 0, up, skew_ms: 0, clock });
+        let (skew_ms, drift_ppm) = (0, 0);
+        let node_state =
+            Node { name, disk, process: 0, up, skew_ms, drift_ppm, clock, paused: None };
+        world.nodes.push(node_state);
         world.set_clocks();
         drop(world);
         SimEnv::new(self.core.clone(), node)
@@ -102,6 +105,11 @@ impl Sim {
     /// next): that effect may be there, not there, or torn.
     pub fn cut_power_at_effect(&self, name: &str, after: u64) {
         self.disk(name).cut_power_at(after);
+    }
+
+    /// Undoes [`Sim::cut_power_at_effect`], if it has not happened yet.
+    pub fn keep_power(&self, name: &str) {
+        self.disk(name).keep_power();
     }
 
     /// The machine starts again on the same disk.
@@ -149,11 +157,16 @@ impl Sim {
 
     /// Undoes [`Sim::cut`] and [`Sim::cut_one_way`].
     pub fn heal(&self, one: &str, other: &str) {
-        let (one, other) = (self.named(one), self.named(other));
+        self.heal_one_way(one, other);
+        self.heal_one_way(other, one);
+    }
+
+    /// Undoes [`Sim::cut_one_way`].
+    pub fn heal_one_way(&self, from: &str, to: &str) {
+        let (from, to) = (self.named(from), self.named(to));
         let mut world = self.core.lock();
         let World { network, random, now, .. } = &mut *world;
-        network.heal(one, other, *now, random);
-        network.heal(other, one, *now, random);
+        network.heal(from, to, *now, random);
     }
 
     /// Every connection between the two breaks; both ends see a reset.
@@ -178,6 +191,49 @@ impl Sim {
         let mut world = self.core.lock();
         world.node(node).skew_ms += ms;
         world.set_clocks();
+    }
+
+    /// A machine's wall clock is fast (or slow) by so many millionths from the world's beginning on.
+    pub fn set_drift(&self, name: &str, ppm: i64) {
+        let node = self.named(name);
+        let mut world = self.core.lock();
+        world.node(node).drift_ppm = ppm;
+        world.set_clocks();
+    }
+
+    /// How long a packet takes on one link, in this direction; `None`: as on all others.
+    pub fn set_link_delay(&self, from: &str, to: &str, delay: Option<(Duration, Duration)>) {
+        let link = (self.named(from), self.named(to));
+        self.core.lock().network.set_link_delay(link, delay);
+    }
+
+    /// Nothing on the machine runs any more, as after SIGSTOP. The network goes on.
+    pub fn pause(&self, name: &str) {
+        let node = self.named(name);
+        let mut world = self.core.lock();
+        world.node(node).paused.get_or_insert_default();
+    }
+
+    /// A paused machine goes on where it was.
+    pub fn resume(&self, name: &str) {
+        let node = self.named(name);
+        self.core.resume(node);
+    }
+
+    /// From now on a run panics after so much virtual time, or so many steps: what never ends, or
+    /// spins without an end, is a failure.
+    pub fn set_limits(&self, time: Duration, steps: u64) {
+        let mut world = self.core.lock();
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        world.limits = Limits {
+            now: world.now.saturating_add(nanos),
+            steps: world.steps.saturating_add(steps),
+        };
+    }
+
+    /// Tasks polled so far.
+    pub fn steps(&self) -> u64 {
+        self.core.lock().steps
     }
 
     /// Virtual time.
@@ -231,7 +287,19 @@ impl Sim {
                 Next::Stuck => self.panic_stuck(),
             }
             self.cut_tripped();
+            self.check_limits();
             assert!(self.now() <= limit, "seed {}: a day has passed, no end in sight", self.seed());
+        }
+    }
+
+    fn check_limits(&self) {
+        let (now, steps, limits, seed) = {
+            let world = self.core.lock();
+            (world.now, world.steps, world.limits, world.seed)
+        };
+        assert!(now <= limits.now, "seed {seed}: the time of a run has passed, no end in sight");
+        if steps > limits.steps {
+            panic!("seed {seed}: {steps} steps, no end in sight; {}", self.core.busiest());
         }
     }
 
@@ -258,6 +326,7 @@ impl Sim {
         let mut world = self.core.lock();
         let node = world.node(node);
         node.process += 1;
+        node.paused = None;
         node.up.send_replace(false);
     }
 

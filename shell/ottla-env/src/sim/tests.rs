@@ -249,6 +249,95 @@ fn wall_clocks_jump_alone() {
 }
 
 #[test]
+fn wall_clocks_drift() {
+    let sim = Sim::new(6);
+    let (a, b) = (sim.node("a"), sim.node("b"));
+    sim.set_drift("a", 1_000);
+    sim.advance(Duration::from_secs(100));
+    let ahead = a.wall_ms() - b.wall_ms();
+    assert!((100..=101).contains(&ahead), "{ahead}");
+}
+
+#[test]
+fn a_paused_machine_does_nothing_until_it_goes_on() {
+    let sim = Sim::new(9);
+    let (server, client) = (sim.node("server"), sim.node("client"));
+    server.spawn("echo", echo(server.clone()));
+    sim.block_on(async {
+        sim.sleep(Duration::from_millis(1)).await;
+        let mut stream = client.connect(address(&server)).await.unwrap();
+        sim.pause("server");
+        let resume = async {
+            sim.sleep(Duration::from_secs(7)).await;
+            sim.resume("server");
+        };
+        let paused_at = sim.now();
+        let (answer, ()) = tokio::join!(ask(&mut stream, b"hello"), resume);
+        assert_eq!(answer.unwrap(), b"hello");
+        assert!(sim.now().since(paused_at) >= Duration::from_secs(7));
+        sim.pause("server");
+        sim.power_cut("server");
+        let server = sim.restart("server");
+        server.spawn("echo", echo(server.clone()));
+        sim.sleep(Duration::from_millis(1)).await;
+        let mut stream = client.connect(address(&server)).await.unwrap();
+        assert_eq!(ask(&mut stream, b"again").await.unwrap(), b"again");
+    });
+}
+
+#[test]
+fn one_link_may_be_slow_in_one_direction() {
+    let sim = Sim::new(10);
+    let (server, client) = (sim.node("server"), sim.node("client"));
+    server.spawn("echo", echo(server.clone()));
+    sim.block_on(async {
+        sim.sleep(Duration::from_millis(1)).await;
+        let mut stream = client.connect(address(&server)).await.unwrap();
+        let second = Duration::from_secs(1);
+        sim.set_link_delay("server", "client", Some((second, second)));
+        let asked_at = sim.now();
+        ask(&mut stream, b"hello").await.unwrap();
+        let took = sim.now().since(asked_at);
+        assert!(took >= second && took < 2 * second, "{took:?}");
+        sim.set_link_delay("server", "client", None);
+        let asked_at = sim.now();
+        ask(&mut stream, b"hello").await.unwrap();
+        assert!(sim.now().since(asked_at) < second);
+    });
+}
+
+#[test]
+#[should_panic(expected = "steps, no end in sight; spinning on a ran")]
+fn a_run_that_spins_is_ended() {
+    let sim = Sim::new(1);
+    let env = sim.node("a");
+    env.spawn("spinning", async {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    });
+    sim.set_limits(Duration::from_secs(60), 1_000);
+    sim.block_on(std::future::pending::<()>());
+}
+
+#[test]
+#[should_panic(expected = "the time of a run has passed")]
+fn a_run_that_waits_for_ever_is_ended() {
+    let sim = Sim::new(1);
+    let env = sim.node("a");
+    env.spawn("waiting", {
+        let env = env.clone();
+        async move {
+            loop {
+                env.sleep(Duration::from_secs(1)).await;
+            }
+        }
+    });
+    sim.set_limits(Duration::from_secs(60), 1_000);
+    sim.block_on(std::future::pending::<()>());
+}
+
+#[test]
 fn machines_have_names_and_addresses() {
     let sim = Sim::new(7);
     let (a, b) = (sim.node("a"), sim.node("b"));

@@ -84,6 +84,11 @@ impl SimDisk {
         self.live.lock().faults.clear();
     }
 
+    /// Bytes the disk holds.
+    pub fn used_bytes(&self) -> u64 {
+        self.live.lock().state.usage()
+    }
+
     /// Bytes the disk holds at most.
     pub fn set_capacity(&self, bytes: u64) {
         self.live.lock().capacity = bytes;
@@ -118,6 +123,11 @@ impl SimDisk {
     /// The power goes during effect number `after` from now (0 is the next).
     pub(in crate::sim) fn cut_power_at(&self, after: u64) {
         self.live.lock().cut_after = Some(after);
+    }
+
+    /// No longer.
+    pub(in crate::sim) fn keep_power(&self) {
+        self.live.lock().cut_after = None;
     }
 
     /// Whether that has happened.

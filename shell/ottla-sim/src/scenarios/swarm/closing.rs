@@ -1,0 +1,276 @@
+//! After the trouble: writes are taken, replicas are in sync, metadata is the same everywhere, the
+//! group is at rest; then everything is read back.
+//!
+//! Sources: DESIGN §3 (liveness phase), KIP-101, KIP-279, KIP-966 (replicas agree), `lessons` 9, 10, 21 of
+//! another broker's late bugs (an ISR that never grew, a missed failover, an observer left behind).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ottla_client::{
+    Admin, Consumer, ConsumerOptions, Isolation, OffsetSpec, Producer, ProducerOptions,
+    ProducerRecord, TopicPartition,
+};
+use ottla_env::MonoTime;
+use ottla_env::sim::SimEnv;
+use ottla_judge::What;
+use ottla_protocol::messages::{MetadataRequest, MetadataResponse};
+use ottla_protocol::{Str, Uuid};
+
+use super::diary::name_of;
+use super::work::{self, GROUP, SHORT, place};
+use super::{CALM_LIMIT, Story, replicas};
+use crate::wire::Connection;
+
+/// Between two looks at what is not yet right.
+const LOOK: Duration = Duration::from_millis(250);
+/// The final reading of one partition.
+const READ_LIMIT: Duration = Duration::from_secs(60);
+const METADATA_NEWEST: i16 = 12;
+
+/// What a node says of a partition: id, index, leader, epoch, ISR, replicas.
+type Told = (Uuid, i32, i32, i32, Vec<i32>, Vec<i32>);
+
+impl Story<'_> {
+    pub(super) async fn close(&mut self, calm_since: MonoTime) -> Result<(), String> {
+        let env = self.clients[0].clone();
+        let partitions = self.until_in_order(&env, calm_since).await?;
+        self.probe(&env, &partitions).await?;
+        let admin = Admin::new(work::connect(&env, &self.setup.bootstrap));
+        self.until_group_rests(&admin, calm_since).await?;
+        self.note_offsets(&admin).await?;
+        for partition in &partitions {
+            self.read_back(&env, &admin, partition).await?;
+        }
+        Ok(())
+    }
+
+    fn left(&self, since: MonoTime) -> Duration {
+        CALM_LIMIT.saturating_sub(self.sim.now().since(since))
+    }
+
+    /// Every node knows the same topics, and every replica is in sync. Returns the partitions.
+    async fn until_in_order(
+        &mut self,
+        env: &SimEnv,
+        calm_since: MonoTime,
+    ) -> Result<Vec<TopicPartition>, String> {
+        loop {
+            let wrong = match self.metadata_of_all(env).await {
+                Ok(told) => match disorder(&told) {
+                    None => return Ok(partitions(&told)),
+                    Some(text) => text,
+                },
+                Err(text) => text,
+            };
+            if self.left(calm_since).is_zero() {
+                return Err(format!("liveness: {wrong}"));
+            }
+            self.sim.sleep(LOOK).await;
+        }
+    }
+
+    /// What each node says of all topics.
+    async fn metadata_of_all(
+        &self,
+        env: &SimEnv,
+    ) -> Result<Vec<BTreeMap<(Str, i32), Told>>, String> {
+        let mut all = Vec::new();
+        for (at, address) in self.cluster.addresses().iter().enumerate() {
+            let name = self.cluster.name(at);
+            let asked = async {
+                let mut connection = Connection::open(env, *address).await?;
+                let request = MetadataRequest { topics: None, ..MetadataRequest::default() };
+                connection.call(&request, METADATA_NEWEST).await
+            };
+            let response = asked.await.map_err(|error| format!("metadata of {name}: {error}"))?;
+            all.push(told(response));
+        }
+        Ok(all)
+    }
+
+    /// A record to every partition is acknowledged.
+    async fn probe(&self, env: &SimEnv, partitions: &[TopicPartition]) -> Result<(), String> {
+        let client = work::connect(env, &self.setup.bootstrap);
+        let options = ProducerOptions {
+            delivery_timeout: Duration::from_secs(30),
+            ..ProducerOptions::default()
+        };
+        let producer = Producer::new(client, options).map_err(|error| error.to_string())?;
+        let mut sent = Vec::new();
+        for (number, partition) in partitions.iter().enumerate() {
+            let TopicPartition { topic, partition } = partition;
+            let v = format!("probe:{number}");
+            let what = What::Send { at: place(topic, *partition), v: &*v };
+            self.setup.diary.note(self.sim.now(), "probe", what);
+            let record = ProducerRecord {
+                partition: Some(*partition),
+                ..ProducerRecord::new(topic.clone(), v.clone())
+            };
+            let failed = |error| format!("liveness: probe to {topic}-{partition}: {error}");
+            sent.push((producer.send(record).await.map_err(failed)?, topic, *partition, v));
+        }
+        for (delivery, topic, partition, v) in sent {
+            let failed = |error| format!("liveness: probe to {topic}-{partition}: {error}");
+            let delivered = delivery.await.map_err(failed)?;
+            let what = What::Ack { at: place(topic, partition), o: delivered.offset, v: &*v };
+            self.setup.diary.note(self.sim.now(), "probe", what);
+        }
+        producer.close().await;
+        Ok(())
+    }
+
+    async fn until_group_rests(
+        &self,
+        admin: &Admin<SimEnv>,
+        calm_since: MonoTime,
+    ) -> Result<(), String> {
+        loop {
+            let state = match admin.describe_group(&Str::from(GROUP)).await {
+                Ok(group) => group.state.to_string(),
+                Err(ottla_client::Error::Answer {
+                    code: ottla_protocol::ErrorCode::GroupIdNotFound,
+                    ..
+                }) => "Dead".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            if ["Empty", "Stable", "Dead"].contains(&&*state) {
+                return Ok(());
+            }
+            if self.left(calm_since).is_zero() {
+                return Err(format!("liveness: the group does not rest: {state}"));
+            }
+            self.sim.sleep(LOOK).await;
+        }
+    }
+
+    async fn note_offsets(&self, admin: &Admin<SimEnv>) -> Result<(), String> {
+        let since = self.sim.now().0;
+        let offsets = admin.group_offsets(&Str::from(GROUP)).await;
+        let offsets = offsets.map_err(|error| format!("the group's offsets: {error}"))?;
+        for index in 0..self.setup.choice.partitions {
+            let key = TopicPartition::new(work::STEADY, index);
+            let o = offsets.get(&key).map_or(-1, |committed| committed.offset);
+            let at = place(work::STEADY, index);
+            let what = What::Committed { group: GROUP, at, o, since };
+            self.setup.diary.note(self.sim.now(), "closing", what);
+        }
+        Ok(())
+    }
+
+    async fn read_back(
+        &self,
+        env: &SimEnv,
+        admin: &Admin<SimEnv>,
+        partition: &TopicPartition,
+    ) -> Result<(), String> {
+        let bound = async |spec| {
+            let asked = [(partition.clone(), spec)];
+            let found = admin.list_offsets(&asked, Isolation::ReadUncommitted).await;
+            let found = found.map_err(|error| format!("offsets of {partition}: {error}"))?;
+            Ok::<i64, String>(found.get(partition).map_or(-1, |found| found.offset))
+        };
+        let end = bound(OffsetSpec::Latest).await?;
+        let mut start = bound(OffsetSpec::Earliest).await?;
+        let options =
+            ConsumerOptions { reset: Some(OffsetSpec::Earliest), ..ConsumerOptions::default() };
+        let mut consumer = Consumer::new(work::connect(env, &self.setup.bootstrap), options);
+        consumer.assign([partition.clone()]);
+        let at = place(&partition.topic, partition.partition);
+        let began = self.sim.now();
+        let mut next = start;
+        let mut is_first = true;
+        while next < end && self.sim.now().since(began) < READ_LIMIT {
+            let Ok(records) = consumer.poll(Duration::from_secs(1)).await else { continue };
+            for record in records {
+                if std::mem::take(&mut is_first) && &*partition.topic == SHORT {
+                    // Retention goes on meanwhile.
+                    start = start.max(record.offset);
+                }
+                let value = record.value.unwrap_or_default();
+                let what = What::Final { at, o: record.offset, v: name_of(&value) };
+                self.setup.diary.note(self.sim.now(), "closing", what);
+                next = record.offset + 1;
+            }
+        }
+        let _ = consumer.close().await;
+        if let Some(text) = self.compare_replicas(env, partition, (start, next)).await? {
+            self.setup.diary.wrong(self.sim.now(), "closing", &text);
+        }
+        let what = What::End { at, start, end };
+        self.setup.diary.note(self.sim.now(), "closing", what);
+        Ok(())
+    }
+}
+
+impl Story<'_> {
+    /// What replicas of a partition differ in.
+    async fn compare_replicas(
+        &self,
+        env: &SimEnv,
+        partition: &TopicPartition,
+        range: (i64, i64),
+    ) -> Result<Option<String>, String> {
+        if self.cluster.len() == 1 {
+            return Ok(None);
+        }
+        let admin = Admin::new(work::connect(env, &self.setup.bootstrap));
+        let topic = admin.describe_topic(&partition.topic).await;
+        let topic = topic.map_err(|error| error.to_string())?;
+        let replicas = topic.partition(partition.partition).map_or(&[][..], |p| &p.replicas);
+        let address = |node: &i32| {
+            let at = usize::try_from(*node - 1).ok()?;
+            Some((*node, *self.cluster.addresses().get(at)?))
+        };
+        let nodes: Vec<_> = replicas.iter().filter_map(address).collect();
+        replicas::compare(env, &nodes, partition, range).await
+    }
+}
+
+fn told(response: MetadataResponse) -> BTreeMap<(Str, i32), Told> {
+    let mut found = BTreeMap::new();
+    for topic in response.topics {
+        let name = topic.name.unwrap_or_default();
+        for partition in topic.partitions {
+            let (mut isr, mut replicas) = (partition.isr_nodes, partition.replica_nodes);
+            isr.sort_unstable();
+            replicas.sort_unstable();
+            let (leader, epoch) = (partition.leader_id, partition.leader_epoch);
+            let told = (topic.topic_id, partition.partition_index, leader, epoch, isr, replicas);
+            found.insert((name.clone(), partition.partition_index), told);
+        }
+    }
+    found
+}
+
+/// What is not yet as it should be.
+fn disorder(told: &[BTreeMap<(Str, i32), Told>]) -> Option<String> {
+    let first = told.first()?;
+    for (node, other) in (1..).zip(told) {
+        for (key, (.., leader, _, isr, replicas)) in other {
+            let (topic, index) = key;
+            if *leader < 0 {
+                return Some(format!("{topic}-{index} has no leader, says n{node}"));
+            }
+            if isr != replicas {
+                let text =
+                    format!("{topic}-{index}: {isr:?} of {replicas:?} in sync, says n{node}");
+                return Some(text);
+            }
+            if first.get(key) != other.get(key) {
+                return Some(format!("n1 and n{node} differ about {topic}-{index}"));
+            }
+        }
+        if first.len() != other.len() {
+            return Some(format!("n1 knows {} partitions, n{node} {}", first.len(), other.len()));
+        }
+    }
+    None
+}
+
+/// Of topics that clients write.
+fn partitions(told: &[BTreeMap<(Str, i32), Told>]) -> Vec<TopicPartition> {
+    let keys = told.first().into_iter().flat_map(BTreeMap::keys);
+    let ours = keys.filter(|(topic, _)| !topic.starts_with("__"));
+    ours.map(|(topic, index)| TopicPartition::new(topic.clone(), *index)).collect()
+}

@@ -1,0 +1,103 @@
+//! Every replica has the same bytes, batch by batch.
+//!
+//! Sources: KIP-101, KIP-279 (logs that part), KAFKA-18723 (a follower that took in what it was not sent).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use ottla_client::TopicPartition;
+use ottla_env::sim::SimEnv;
+use ottla_judge::watch::{Equal, Node};
+use ottla_protocol::messages::FetchRequest;
+use ottla_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use ottla_protocol::records::batches;
+
+use crate::wire::Connection;
+
+/// The newest version that names topics by name; from 11 on a follower may serve it (KIP-392).
+const FETCH_NEWEST: i16 = 12;
+const FETCH_BYTES: i32 = 1 << 20;
+
+/// Base offset of a batch, and a hash of all its bytes.
+type Batches = BTreeMap<i64, u64>;
+
+/// Compares what the replicas of a partition have from `start` to `end`; says what differs.
+pub(super) async fn compare(
+    env: &SimEnv,
+    nodes: &[(Node, SocketAddr)],
+    partition: &TopicPartition,
+    (start, end): (i64, i64),
+) -> Result<Option<String>, String> {
+    let mut found: BTreeMap<Node, Batches> = BTreeMap::new();
+    for (node, address) in nodes {
+        let read = read(env, *address, partition, start, end).await;
+        let read = read.map_err(|text| format!("{partition} of node {node}: {text}"))?;
+        found.insert(*node, read);
+    }
+    Ok(Equal::all(&format!("{partition} from {start} to {end}"), &found).map(|wrong| wrong.text))
+}
+
+async fn read(
+    env: &SimEnv,
+    address: SocketAddr,
+    partition: &TopicPartition,
+    start: i64,
+    end: i64,
+) -> Result<Batches, String> {
+    let mut connection = Connection::open(env, address).await.map_err(|error| error.to_string())?;
+    let mut found = Batches::new();
+    let mut next = start;
+    while next < end {
+        let request = request(partition, next);
+        let answered = connection.call(&request, FETCH_NEWEST).await;
+        let mut response = answered.map_err(|error| error.to_string())?;
+        let topic = response.responses.pop().ok_or("no answer about the topic")?;
+        let answer = topic.partitions.into_iter().next().ok_or("no answer about the partition")?;
+        if answer.error_code != 0 {
+            return Err(format!("error {} at {next}", answer.error_code));
+        }
+        let before = next;
+        for batch in batches(&answer.records.unwrap_or_default()) {
+            let Ok((header, bytes)) = batch else { break };
+            found.insert(header.base_offset, hash(&bytes));
+            next = next.max(header.last_offset() + 1);
+        }
+        if next == before {
+            return Err(format!("nothing at {next}, which the leader has"));
+        }
+    }
+    Ok(found)
+}
+
+fn request(partition: &TopicPartition, offset: i64) -> FetchRequest {
+    let wanted = FetchPartition {
+        partition: partition.partition,
+        current_leader_epoch: -1,
+        fetch_offset: offset,
+        last_fetched_epoch: -1,
+        log_start_offset: -1,
+        partition_max_bytes: FETCH_BYTES,
+        ..FetchPartition::default()
+    };
+    let topic = FetchTopic {
+        topic: partition.topic.clone(),
+        partitions: vec![wanted],
+        ..FetchTopic::default()
+    };
+    FetchRequest {
+        replica_id: -1,
+        max_wait_ms: 500,
+        min_bytes: 1,
+        max_bytes: FETCH_BYTES,
+        session_id: 0,
+        session_epoch: -1,
+        topics: vec![topic],
+        ..FetchRequest::default()
+    }
+}
+
+/// FNV-1a.
+fn hash(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}

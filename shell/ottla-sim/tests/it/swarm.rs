@@ -1,0 +1,44 @@
+//! Clusters in the swarm, and quorums of machines: the short forms.
+
+use ottla_sim::node::Flush;
+use ottla_sim::runner::Height;
+use ottla_sim::scenarios::{quorum, swarm};
+
+use super::keeps_its_promises;
+
+#[test]
+fn a_node_alone_keeps_its_promises() {
+    keeps_its_promises(Height::Swarm(1), 0, 8);
+}
+
+/// Goal: show that the judge can fail. Method: acknowledge before anything is durable.
+#[test]
+fn without_flush_losses_are_found() {
+    let loses = |seed: u64| {
+        let found = swarm::run(seed, 1, Flush::None).violations;
+        found.iter().any(|violation| violation.promise == "lost")
+    };
+    assert!((0..40).any(loses), "ottla.flush=none loses records in a power cut");
+}
+
+#[test]
+fn a_swarm_is_the_same_every_time() {
+    for seed in 0..2 {
+        let [first, second] = [(); 2].map(|()| swarm::run(seed, 1, Flush::Wal));
+        assert_eq!(first.trace_hash, second.trace_hash, "seed {seed}");
+        assert_eq!(first.steps, second.steps, "seed {seed}");
+    }
+}
+
+#[test]
+fn quorums_keep_their_promises() {
+    keeps_its_promises(Height::Quorum, 0, 150);
+}
+
+#[test]
+fn a_quorum_is_the_same_every_time() {
+    for seed in 0..20 {
+        let [first, second] = [(); 2].map(|()| quorum::run(seed));
+        assert_eq!(first.trace_hash, second.trace_hash, "seed {seed}");
+    }
+}
