@@ -8,6 +8,8 @@ use crate::exit::Exit;
 
 mod elect;
 mod health;
+mod moves;
+mod plan;
 mod start;
 mod status;
 mod view;
@@ -22,6 +24,10 @@ pub(crate) enum ClusterCommand {
     Status(Look),
     /// Say what is wrong; ends with 1 if anything is.
     Health(Look),
+    /// Move replicas and leaders so that all nodes carry the same.
+    Rebalance(moves::Rebalance),
+    /// Move everything away from a node that is to leave, and forget it once it is down.
+    Decommission(moves::Decommission),
     /// Give leadership back to the preferred replicas, or elect uncleanly.
     Elect(elect::Elect),
 }
@@ -50,6 +56,16 @@ pub(crate) fn run(command: ClusterCommand) -> Exit {
             connection.run(|client| async move {
                 health::health(&Admin::new(client), flags.output).await
             })
+        }
+        ClusterCommand::Rebalance(flags) => {
+            let connection = flags.connection.clone();
+            connection
+                .run(|client| async move { moves::rebalance(&Admin::new(client), &flags).await })
+        }
+        ClusterCommand::Decommission(flags) => {
+            let connection = flags.connection.clone();
+            connection
+                .run(|client| async move { moves::decommission(&Admin::new(client), &flags).await })
         }
         ClusterCommand::Elect(flags) => {
             let connection = flags.connection.clone();

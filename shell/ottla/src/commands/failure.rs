@@ -15,6 +15,8 @@ pub(super) enum Failure {
     Input(String),
     /// Standard input or output, a file, a process.
     Io(std::io::Error),
+    /// What was named is not there.
+    NotFound(String),
     /// Anything else that went wrong.
     Other(String),
 }
@@ -24,7 +26,7 @@ impl Failure {
     pub(super) fn tell(&self) -> Exit {
         let text = match self {
             Failure::Client(error) => error.to_string(),
-            Failure::Input(text) | Failure::Other(text) => text.clone(),
+            Failure::Input(text) | Failure::NotFound(text) | Failure::Other(text) => text.clone(),
             Failure::Io(error) => error.to_string(),
         };
         output::complain(&format!("error: {text}"));
@@ -34,6 +36,7 @@ impl Failure {
     fn exit(&self) -> Exit {
         match self {
             Failure::Input(_) => Exit::Usage,
+            Failure::NotFound(_) => Exit::NotFound,
             Failure::Io(_) | Failure::Other(_) => Exit::Failed,
             Failure::Client(error) => exit_of(error),
         }
