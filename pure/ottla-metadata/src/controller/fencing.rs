@@ -54,12 +54,10 @@ pub(super) fn unfence(
     records: &mut Vec<MetadataRecord>,
 ) {
     records.push(unfence_record(broker.id, broker.epoch).into());
-    soft.levels.forget(broker.id);
+    soft.levels.leaderless = true;
     let leaderless = image.topics.without_leader();
     let movement = Movement::comes(broker.id);
-    if updates::of_partitions(image, soft, movement, leaderless, records) == Progress::More {
-        soft.levels.leaderless = true;
-    }
+    let _progress = updates::of_partitions(image, soft, movement, leaderless, records);
 }
 
 /// The broker is about to stop: it hands over what it leads.
@@ -78,18 +76,15 @@ pub(super) fn begin_shutdown(
     leave(image, soft, broker.id, records);
 }
 
-/// Takes the broker out of its ISRs; notes if that is not all done.
+/// Takes the broker out of its ISRs, as far as a batch goes; a later tick sees to it that it is.
 fn leave(image: &MetadataImage, soft: &mut Soft, id: i32, records: &mut Vec<MetadataRecord>) {
+    soft.levels.note(id);
     let in_sync = image.topics.in_sync_of(id);
     // Room for the record that says why.
     let records_max = RECORDS_MAX - 1;
     let movement = Movement::leaves(id);
-    let progress =
+    let _progress =
         updates::of_partitions_within(image, soft, movement, in_sync, records, records_max);
-    match progress {
-        Progress::Complete => soft.levels.forget(id),
-        Progress::More => soft.levels.note(id),
-    }
 }
 
 /// Replicas in directories that are gone lead no more. The registration forgets the directories once

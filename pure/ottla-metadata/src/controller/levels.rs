@@ -1,6 +1,7 @@
-//! `Levels`: where the state may still ask for records because a batch was full, or because this
-//! controller is new and nobody knows. A mark is taken off only by a pass that found nothing left:
-//! what follows from a loss is found in the state, never remembered as an event.
+//! `Levels`: where the state may still ask for records: because a batch was full, because what was
+//! decided may not have been written, or because this controller is new and nobody knows. A mark is
+//! taken off only by a pass that found nothing left: what follows from a loss is found in the state,
+//! never remembered as an event.
 
 use std::collections::BTreeSet;
 

@@ -52,7 +52,6 @@ pub(super) fn register(
     records.push(record(image, request, same, broker_epoch).into());
     if same.is_none() {
         soft.sessions.begin(id, broker_epoch, now_ms, unfence);
-        soft.levels.forget(id);
     }
     if unfence {
         unfence_at_once(image, soft, id, broker_epoch, &mut records);
@@ -259,8 +258,6 @@ fn unfence_at_once(
         debug_assert_eq!(applied, Ok(()), "a record of our own fits");
     }
     let leaderless = then.topics.without_leader();
-    let progress = updates::of_partitions(&then, soft, Movement::default(), leaderless, records);
-    if progress == Progress::More {
-        soft.levels.leaderless = true;
-    }
+    let _progress = updates::of_partitions(&then, soft, Movement::default(), leaderless, records);
+    soft.levels.leaderless = true;
 }

@@ -6,7 +6,7 @@ use ottla_protocol::messages::NoOpRecord;
 
 use super::leaders::{Leaders, RulesByTopic};
 use super::partition_change::{Election, PartitionChange};
-use super::updates::{self, Movement, Progress};
+use super::updates::{self, Movement};
 use super::{Decision, Reply, Soft, fencing};
 use crate::image::{MetadataImage, PartitionId};
 use crate::record::MetadataRecord;
@@ -95,18 +95,15 @@ fn finish_departed(
     records: &mut Vec<MetadataRecord>,
 ) {
     while let Some(id) = soft.levels.departed() {
-        let is_departed = image.brokers.get(id).is_some_and(|broker| !broker.is_active());
-        if is_departed {
+        if image.brokers.get(id).is_some_and(|broker| !broker.is_active()) {
             let in_sync = image.topics.in_sync_of(id);
             let movement = Movement::leaves(id);
-            if updates::of_partitions(image, soft, movement, in_sync, records) == Progress::More {
+            let _progress = updates::of_partitions(image, soft, movement, in_sync, records);
+            if !records.is_empty() {
                 return;
             }
         }
         soft.levels.forget(id);
-        if !records.is_empty() {
-            return;
-        }
     }
 }
 
@@ -121,8 +118,8 @@ fn finish_leaderless(
         return;
     }
     let ids = image.topics.without_leader();
-    let progress = updates::of_partitions(image, soft, Movement::default(), ids, records);
-    soft.levels.leaderless = progress == Progress::More;
+    let _progress = updates::of_partitions(image, soft, Movement::default(), ids, records);
+    soft.levels.leaderless = !records.is_empty();
 }
 
 /// Preferred replicas lead again (`auto.leader.rebalance.enable`).

@@ -34,7 +34,6 @@ pub(super) fn broker(image: &MetadataImage, soft: &mut Soft, id: i32) -> Decisio
     let (broker_id, broker_epoch) = (id, broker.epoch);
     let gone = UnregisterBrokerRecord { broker_id, broker_epoch, ..Default::default() };
     records.push(gone.into());
-    soft.levels.forget(id);
     Decision { records, reply: Reply::Done }
 }
 

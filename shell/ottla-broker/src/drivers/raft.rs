@@ -123,6 +123,11 @@ impl<E: Env> RaftDriver<E> {
         self.view.subscribe()
     }
 
+    /// The ids of the quorum's voters as the log has them now.
+    pub(crate) fn voters(&self) -> Vec<i32> {
+        self.core.lock().raft.voters().ids().into_iter().map(|id| id.0).collect()
+    }
+
     /// The log, to read what is committed: records below the view's high watermark.
     pub(crate) fn log(&self) -> &Arc<log::Partition<E>> {
         &self.log.partition

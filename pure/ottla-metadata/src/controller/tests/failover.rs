@@ -40,6 +40,9 @@ fn ten_thousand_partitions_have_new_leaders_after_two_batches() {
     world.run(Command::Tick);
     assert_eq!(world.log.len() - length - idle, RECORDS_MAX + 1);
     alone(&world, 0);
+    // Only a look that finds nothing ends it.
+    world.run(Command::Tick);
+    assert_eq!(world.log.len() - length - idle, RECORDS_MAX + 1);
     assert!(world.deadline_ms() > Some(world.now_ms));
 }
 
@@ -53,6 +56,23 @@ fn a_new_controller_finishes_what_the_old_one_began() {
     world.run(Command::Tick);
     assert_eq!(world.image().topics.led_count(0), 15_001);
     world.soft = Soft::new(2, Arc::new(BrokerConfig::defaults()), [3, 4, 5, 6]);
+    world.settle();
+    alone(&world, 0);
+}
+
+/// The batch was decided and not written: the disk was full, say. It is decided again.
+#[test]
+fn what_was_decided_and_not_written_is_decided_again() {
+    let mut world = crowded(15_000);
+    world.wait(8_900, &[1, 2]);
+    world.now_ms += 200;
+    for _ in 0..3 {
+        let lost = world.controller.handle(&mut world.soft, world.now_ms, Command::Tick);
+        assert_eq!(lost.records.len(), RECORDS_MAX);
+    }
+    world.run(Command::Tick);
+    let lost = world.controller.handle(&mut world.soft, world.now_ms, Command::Tick);
+    assert_eq!(lost.records.len(), 5_001);
     world.settle();
     alone(&world, 0);
 }

@@ -25,6 +25,7 @@ impl<E: Env> ControllerDriver<E> {
         command: Command,
     ) -> Result<Decided, ErrorCode> {
         machine.soft.config = self.config.get();
+        machine.soft.voters = self.raft.voters();
         // The quorum writes records of its own between ours.
         machine.controller.skip_to(self.raft.watch().borrow().log_end);
         let Decision { records, reply } =
