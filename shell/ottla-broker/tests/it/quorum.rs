@@ -1,12 +1,13 @@
 //! Three controllers and nothing else: they elect a leader over real frames, and keep what it writes.
 
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_broker::Broker;
 use ottla_config::{Layers, Setting};
-use ottla_env::Env;
 use ottla_env::sim::{Sim, SimEnv};
+use ottla_env::{Disk, Env};
 use ottla_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use ottla_protocol::messages::describe_quorum_response;
 use ottla_protocol::messages::{
@@ -189,6 +190,12 @@ fn a_power_cut_of_all_costs_an_epoch_and_no_record() {
         quorum.sim.block_on(async {
             let _stops = quorum.start_all().await;
             let mut before = quorum.settled(0, 3).await;
+            // The log has its folder made, and what it keeps there is not all that is in it.
+            quorum.sim.sleep(Duration::from_secs(15)).await;
+            for id in &quorum.nodes {
+                let votes = Path::new("/data/__cluster_metadata-0/quorum-state");
+                assert!(quorum.sim.disk(&name(*id)).exists(votes), "node {id} forgot its votes");
+            }
             for _ in 0..3 {
                 quorum.nodes.iter().for_each(|id| quorum.sim.power_cut(&name(*id)));
                 let _stops = quorum.start_all().await;

@@ -17,8 +17,8 @@ use crate::checkpoint::{Builder, PartitionRecord, SegmentRecord};
 use crate::error::DiskError;
 use crate::index::FileView;
 use crate::kafka_dir::dir_name::{Role, suffixed};
-use crate::kafka_dir::{PARTITION_METADATA, partition_metadata};
-use crate::segment::names::{Kind, name};
+use crate::kafka_dir::{LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, partition_metadata};
+use crate::segment::names::{self, Kind, name};
 use crate::segment::{Incoming, IndexFiles, Segment, recover};
 
 /// What was written since the last checkpoint and must be synced before the next.
@@ -283,15 +283,17 @@ impl<E: Env> Partition<E> {
         Ok(())
     }
 
-    /// Makes the partition's folder at its first flush. One that is there already belongs to an
-    /// earlier partition of that name, or to a flush that no checkpoint knows of: it goes.
+    /// Makes the partition's folder at its first flush. What is there already is of an earlier
+    /// partition of that name, or of a flush that no checkpoint knows of: it goes. What is not a log's
+    /// stays: the metadata log's folder holds the quorum's votes and snapshots.
     fn make_folder(&self, touched: &mut Touched) -> Result<(), DiskError> {
         let (disk, folder) = (self.volume.env.disk(), self.folder());
         self.volume.doomed.lock().retain(|doomed| {
             doomed.id.topic != self.id.topic || doomed.id.partition != self.id.partition
         });
         if disk.exists(&folder) {
-            remove_folder(disk, &self.volume.handles, self.volume.path(), &folder, &self.id)?;
+            let (handles, root) = (&self.volume.handles, self.volume.path());
+            clear_folder(disk, handles, root, &folder, &self.id)?;
         }
         disk.create_dir_all(&folder).map_err(DiskError::at("create", &folder))?;
         let path = folder.join(PARTITION_METADATA);
@@ -304,6 +306,32 @@ impl<E: Env> Partition<E> {
         self.state.lock().has_folder = true;
         Ok(())
     }
+}
+
+/// Removes a log's files from a folder, and the folder too if there are no others.
+fn clear_folder<D: Disk>(
+    disk: &D,
+    handles: &crate::handles::Handles<D>,
+    root: &Path,
+    folder: &Path,
+    id: &crate::options::TopicPartition,
+) -> Result<(), DiskError> {
+    let entries = disk.read_dir(folder).map_err(DiskError::at("list", folder))?;
+    let (own, others): (Vec<_>, Vec<_>) =
+        entries.into_iter().partition(|entry| is_of_a_log(&entry.name));
+    if others.is_empty() {
+        return remove_folder(disk, handles, root, folder, id);
+    }
+    handles.forget_folder(folder);
+    for entry in own {
+        let path = folder.join(&entry.name);
+        disk.remove_file(&path).map_err(DiskError::at("remove", &path))?;
+    }
+    Ok(())
+}
+
+fn is_of_a_log(name: &str) -> bool {
+    names::parse(name).is_some() || [PARTITION_METADATA, LEADER_EPOCH_CHECKPOINT].contains(&name)
 }
 
 /// Renames a folder out of the way, as Kafka names what it deletes, and removes it.

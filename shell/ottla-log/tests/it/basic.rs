@@ -123,3 +123,36 @@ fn large_appends_get_room() {
         dir.room().await;
     });
 }
+
+/// Goal: a log's first flush, and the one that repeats it after a death, leave alone what others keep in its folder:
+/// the quorum's votes lie beside the metadata log.
+#[test]
+fn a_first_flush_leaves_the_files_of_others_alone() {
+    let path = folder("others");
+    let kept = path.join("orders-0").join("quorum-state");
+    let scenario = {
+        let (path, kept) = (path.clone(), kept.clone());
+        move |env: OsEnv| async move {
+            for round in 0..3 {
+                let (dir, _) = DataDir::open(env.clone(), small(&path)).unwrap();
+                let partition = dir.create_partition(&id("orders", 1, 0), config()).unwrap();
+                if round == 0 {
+                    std::fs::create_dir_all(kept.parent().unwrap()).unwrap();
+                    std::fs::write(&kept, "votes").unwrap();
+                }
+                let records = batch(&[&[round; 2_000]], 1000);
+                let lsn = partition.append(records, &AppendOptions::client(0, 1000)).unwrap().lsn;
+                dir.wait_durable(lsn).await.unwrap();
+                if round == 0 {
+                    dir.abandon().await
+                } else {
+                    dir.close().await
+                }
+                assert_eq!(std::fs::read_to_string(&kept).unwrap(), "votes", "round {round}");
+                assert!(kept.with_file_name("partition.metadata").exists() || round == 0);
+            }
+        }
+    };
+    ottla_env::os::run(Some(1), scenario).unwrap();
+    let _ = std::fs::remove_dir_all(&path);
+}
