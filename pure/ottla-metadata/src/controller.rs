@@ -168,6 +168,19 @@ pub struct Controller {
 }
 
 impl Controller {
+    /// The machine as a snapshot has it, which stands for everything below `next_offset`.
+    pub fn from_snapshot(
+        records: &[MetadataRecord],
+        next_offset: i64,
+    ) -> Result<Self, (&'static str, ReplayError)> {
+        let mut machine = Self::default();
+        for record in records {
+            machine.replay(record).map_err(|error| (record.name(), error))?;
+        }
+        machine.image.next_offset = next_offset;
+        Ok(machine)
+    }
+
     /// What brokers may read: without the records of a transaction that is still open.
     pub fn image(&self) -> &MetadataImage {
         self.before_transaction.as_deref().unwrap_or(&self.image)

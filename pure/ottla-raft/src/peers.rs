@@ -11,6 +11,9 @@ enum Peer {
     BackingOff { until_ms: i64 },
 }
 
+/// How long somebody who did not answer in time is left alone.
+const SILENCE_PAUSE_MS: i64 = 20;
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Peers {
     peers: BTreeMap<NodeId, Peer>,
@@ -18,10 +21,19 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// What timed out or has waited long enough is ready again.
+    /// What has waited long enough is ready again; who did not answer in time is left alone for a
+    /// moment, so that another is asked in between.
     pub(crate) fn expire(&mut self, now_ms: i64) {
+        for peer in self.peers.values_mut() {
+            if let Peer::Awaiting { until_ms, .. } = *peer
+                && until_ms <= now_ms
+            {
+                *peer = Peer::BackingOff { until_ms: until_ms.saturating_add(SILENCE_PAUSE_MS) };
+            }
+        }
         self.peers.retain(|_, peer| match peer {
-            Peer::Awaiting { until_ms, .. } | Peer::BackingOff { until_ms } => now_ms < *until_ms,
+            Peer::Awaiting { .. } => true,
+            Peer::BackingOff { until_ms } => now_ms < *until_ms,
         });
     }
 

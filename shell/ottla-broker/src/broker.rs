@@ -282,7 +282,7 @@ async fn furnish<E: Env>(
     let (e, d, n, c) = (|| env.clone(), || data_dir.clone(), || node.clone(), || config.clone());
     let raft = RaftDriver::open(e(), d(), n(), c(), bound).await.map_err(StartError::Raft)?;
     let replica = ReplicaDriver::new(e(), d(), Arc::clone(&partitions), c(), n());
-    let metadata = MetadataDriver::new(e(), Arc::clone(&raft), Arc::clone(&replica));
+    let metadata = MetadataDriver::new(e(), Arc::clone(&raft), Arc::clone(&replica), c());
     let controller = ControllerDriver::new(e(), Arc::clone(&raft), Arc::clone(&metadata), c(), n());
     let channel = ControllerChannel::new(
         e(),

@@ -220,7 +220,7 @@ impl Raft {
         match self.voters.latest().get(self.me.id) {
             Some(known) if known.key == me.key => {
                 let epoch = self.election.epoch;
-                (*known != me).then(|| Request::UpdateVoter(UpdateVoter { epoch, voter: me }))
+                (*known != me).then_some(Request::UpdateVoter(UpdateVoter { epoch, voter: me }))
             }
             _ if !self.auto_join => None,
             // Its disk was lost: the voter that it was will never come back.

@@ -43,7 +43,8 @@ pub(crate) fn request<E: Env>(
     Ok(Request { row, body: decoder.rest() })
 }
 
-/// Serves it: here, or where the controller is.
+/// Serves it: here, or where the controller is. At a controller's listener it is asked of this
+/// controller and of no other.
 pub(crate) fn serve<'a, E: Env>(
     rooms: &'a Arc<Rooms<E>>,
     context: &'a mut RequestContext,
@@ -51,7 +52,7 @@ pub(crate) fn serve<'a, E: Env>(
     call: PlainCall<E>,
     body: Bytes,
 ) -> PlainFuture<'a> {
-    match row.forwarded {
+    match row.forwarded && !context.is_controller {
         true => Box::pin(forward::serve(rooms, context, row, call, body)),
         false => call(rooms, context, body),
     }

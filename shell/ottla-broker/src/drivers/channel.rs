@@ -169,10 +169,20 @@ impl<E: Env> ControllerChannel<E> {
         let left = (deadline - self.env.now()).min(ANSWER_MAX);
         let asked = self.env.timeout(left, async {
             let connection = self.connection_to(address).await?;
-            // The connection's own limit on answers is none: this one is tighter.
             connection.call(request, Duration::ZERO).await
         });
-        match asked.await {
+        let mut view = self.raft.watch();
+        let moved = async move {
+            let is_other = |now: &QuorumView| now.leader_address.as_deref() != Some(address);
+            let _ = view.wait_for(is_other).await;
+        };
+        let asked = tokio::select! {
+            biased;
+            asked = asked => asked,
+            // A controller that is gone answers no more, and its connection may not say so for long.
+            () = moved => return None,
+        };
+        match asked {
             Ok(Ok(answer)) => Some(answer),
             Ok(Err(error)) => {
                 tracing::debug!(%error, address, request = R::NAME, "no answer of the controller");

@@ -31,7 +31,11 @@ pub enum LifecycleError {
     /// Another broker that lives has this node's id.
     DuplicateId { node_id: i32 },
     /// The quorum belongs to another cluster.
-    OtherCluster { cluster_id: String },
+    OtherCluster {
+        own: String,
+        /// Nothing where they did not say.
+        theirs: Option<String>,
+    },
     /// The controller will not have it.
     Refused(String),
     /// The metadata cannot be followed.
@@ -46,11 +50,12 @@ impl std::fmt::Display for LifecycleError {
                 "another live broker of the cluster has node.id {node_id}; give this node an id of \
                  its own (DUPLICATE_BROKER_REGISTRATION)"
             ),
-            Self::OtherCluster { cluster_id } => write!(
+            Self::OtherCluster { own, theirs } => write!(
                 f,
-                "this node's data is of cluster {cluster_id}, and the controllers are of another; \
-                 point controller.quorum.voters or controller.quorum.bootstrap.servers at its own \
-                 cluster, or start with an empty data directory (INCONSISTENT_CLUSTER_ID)"
+                "this node's data is of cluster {own}, and the controllers are of {}; point \
+                 controller.quorum.voters or controller.quorum.bootstrap.servers at its own cluster, \
+                 or start with an empty data directory (INCONSISTENT_CLUSTER_ID)",
+                theirs.as_deref().unwrap_or("another")
             ),
             Self::Refused(message) => write!(f, "the controller refuses this broker: {message}"),
             Self::Metadata(error) => error.fmt(f),
@@ -75,6 +80,8 @@ pub(crate) struct LifecycleDriver<E: Env> {
     /// What brokers and controllers are told of the controller's own listeners.
     controller_endpoints: Vec<Endpoint>,
     broker_epoch: watch::Sender<i64>,
+    /// Of which cluster the controllers are, if of another.
+    other_cluster: watch::Sender<Option<String>>,
     wants_shutdown: watch::Sender<bool>,
     /// The controller agrees that this broker stops.
     may_shut_down: watch::Sender<bool>,
@@ -107,6 +114,7 @@ impl<E: Env> LifecycleDriver<E> {
             endpoints: endpoints::endpoints(&clients, bound),
             controller_endpoints: endpoints::endpoints(&controllers, bound),
             broker_epoch: watch::Sender::new(NO_EPOCH),
+            other_cluster: watch::Sender::new(None),
             wants_shutdown: watch::Sender::new(false),
             may_shut_down: watch::Sender::new(false),
         })
@@ -144,8 +152,22 @@ impl<E: Env> LifecycleDriver<E> {
             biased;
             joined = joined => joined?,
             error = self.metadata.until_failed() => return Err(LifecycleError::Metadata(error)),
+            error = self.until_elsewhere() => return Err(error),
         }
         Ok(self.env.spawn("heartbeats", heartbeat::run(Arc::clone(self))))
+    }
+
+    /// Until it is known that the controllers are of another cluster.
+    async fn until_elsewhere(&self) -> LifecycleError {
+        let mut other = self.other_cluster.subscribe();
+        match other.wait_for(Option::is_some).await {
+            Ok(other) => self.elsewhere(other.clone()),
+            Err(_) => LifecycleError::Metadata(MetadataError::Stopped),
+        }
+    }
+
+    fn elsewhere(&self, theirs: Option<String>) -> LifecycleError {
+        LifecycleError::OtherCluster { own: self.node.cluster_id.to_string(), theirs }
     }
 
     /// Without a log that is on stable storage when it is answered from, what a node on its own

@@ -17,9 +17,11 @@ use tokio::sync::{Mutex, watch};
 
 use super::raft::RaftDriver;
 use super::replica::ReplicaDriver;
+use crate::node::ConfigCell;
 
 mod error;
 mod log_reader;
+mod snapshots;
 
 pub(crate) use error::MetadataError;
 
@@ -28,6 +30,7 @@ pub(crate) struct MetadataDriver<E: Env> {
     env: E,
     raft: Arc<RaftDriver<E>>,
     replica: Arc<ReplicaDriver<E>>,
+    config: ConfigCell,
     image: watch::Sender<Arc<MetadataImage>>,
     progress: watch::Sender<Progress>,
     loader: Mutex<Loader>,
@@ -53,6 +56,7 @@ struct Loader {
     /// Records of a transaction that is still open: carried out once it ends.
     held_back: Vec<MetadataRecord>,
     is_loaded: bool,
+    schedule: snapshots::Schedule,
 }
 
 impl<E: Env> MetadataDriver<E> {
@@ -61,11 +65,13 @@ impl<E: Env> MetadataDriver<E> {
         env: E,
         raft: Arc<RaftDriver<E>>,
         replica: Arc<ReplicaDriver<E>>,
+        config: ConfigCell,
     ) -> Arc<Self> {
         Arc::new(Self {
             env,
             raft,
             replica,
+            config,
             image: watch::Sender::new(Arc::default()),
             progress: watch::Sender::default(),
             loader: Mutex::default(),
@@ -152,13 +158,22 @@ impl<E: Env> MetadataDriver<E> {
     async fn catch_up(&self, high_watermark: i64) -> Result<(), MetadataError> {
         let loader = &mut *self.loader.lock().await;
         let log = self.raft.log();
-        let log_start = log.offsets().log_start;
-        if log_start > loader.machine.next_offset() {
-            return Err(MetadataError::Snapshot { log_start });
-        }
-        while loader.machine.next_offset() < high_watermark {
+        loop {
             let from = loader.machine.next_offset();
-            let chunk = log_reader::read(&self.env, log, from, high_watermark).await?;
+            let log_start = log.offsets().log_start;
+            if log_start > from {
+                self.load_snapshot(loader, log_start).await?;
+                continue;
+            }
+            if from >= high_watermark {
+                break;
+            }
+            let chunk = match log_reader::read(&self.env, log, from, high_watermark).await {
+                Ok(chunk) => chunk,
+                // The log went on from a snapshot meanwhile.
+                Err(_) if log.offsets().log_start > from => continue,
+                Err(error) => return Err(error),
+            };
             self.apply_chunk(loader, &chunk).await?;
             if loader.machine.next_offset() <= from {
                 let error = BatchError::Truncated { needed: 1, remaining: 0 };
@@ -190,6 +205,8 @@ impl<E: Env> MetadataDriver<E> {
                 self.replica.apply(&image, &carried_out).await?;
                 self.publish(loader, image);
             }
+            let length = batch.len();
+            self.snapshot_if_due(loader, length, header.partition_leader_epoch);
         }
         Ok(())
     }

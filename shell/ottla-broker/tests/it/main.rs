@@ -6,6 +6,7 @@
 mod world;
 
 mod bad_input;
+mod cluster;
 mod fetch;
 mod groups;
 mod limits;

@@ -71,10 +71,7 @@ impl<E: Env> LifecycleDriver<E> {
                          another node.id"
                     );
                 }
-                Verdict::OtherCluster => {
-                    let cluster_id = self.node.cluster_id.to_string();
-                    return Err(LifecycleError::OtherCluster { cluster_id });
-                }
+                Verdict::OtherCluster => return Err(self.elsewhere(None)),
                 Verdict::Refused => {
                     let message =
                         message.map_or_else(String::new, |message| format!(": {message}"));
