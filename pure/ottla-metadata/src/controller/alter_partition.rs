@@ -95,12 +95,18 @@ fn decide(
     let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let members = members(wanted, version);
     check(image, leader, partition, wanted, &members)?;
-    let change = PartitionChange::new(partition, id, rules)
+    let leaders = Leaders::of(image);
+    let mut change = PartitionChange::new(partition, id, rules)
         .election_by_rules()
         .isr(members.iter().map(|member| member.id).collect())
-        .leader_recovery_state(wanted.leader_recovery_state)
-        .build(&Leaders::of(image));
-    let Some(change) = change else { return Ok(partition.clone()) };
+        .leader_recovery_state(wanted.leader_recovery_state);
+    for new in members.iter().filter(|member| !partition.isr.contains(&member.id)) {
+        // It has every record in the directory it has now, so it may lead from there.
+        if let Some(only) = leaders.replaced_directory(partition, new.id) {
+            change = change.directory(new.id, only);
+        }
+    }
+    let Some(change) = change.build(&leaders) else { return Ok(partition.clone()) };
     let next = partition.merged(&change);
     let moves = change.leader != leader && change.leader != NO_LEADER_CHANGE;
     records.push(change.into());

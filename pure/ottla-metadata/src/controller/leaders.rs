@@ -95,6 +95,19 @@ impl<'a> Leaders<'a> {
         self.without != Some(id) && is_active && broker.has_online_dir(directory)
     }
 
+    /// The only directory of a broker that is up, where its replica is said to be in one that is gone:
+    /// the disk was replaced, and whatever the broker has of the partition is in the new one.
+    pub(super) fn replaced_directory(&self, partition: &Partition, id: i32) -> Option<Uuid> {
+        let broker = self.image.brokers.get(id)?;
+        let is_active = self.with == Some(id) || broker.is_active();
+        match (partition.directory(id), broker.log_dirs.as_slice()) {
+            (Some(said), [only]) if is_active && self.without != Some(id) => {
+                (!broker.has_online_dir(said)).then_some(*only)
+            }
+            _ => None,
+        }
+    }
+
     /// Where a broker will put a new replica. One with several directories says later which.
     pub(super) fn default_directory(&self, id: i32) -> Uuid {
         default_directory(self.image, id)

@@ -190,6 +190,9 @@ impl<'a> PartitionChange<'a> {
         if elected.leader == self.partition.leader {
             return;
         }
+        if let Some(only) = leaders.replaced_directory(self.partition, elected.leader) {
+            self.directories.insert(elected.leader, only);
+        }
         if self.eligible.contains(&elected.leader) {
             self.isr = vec![elected.leader];
             self.eligible.retain(|id| *id != elected.leader);
@@ -219,11 +222,15 @@ impl<'a> PartitionChange<'a> {
         if let Some(leader) = self.last_known_leader(leaders) {
             return Elected::unclean(leader);
         }
-        let up = |id: &&i32| leaders.may_lead(self.partition, **id);
-        match self.replicas.iter().find(up) {
-            Some(leader) if self.election == Election::Unclean => Elected::unclean(*leader),
-            _ => Elected::clean(NO_LEADER),
+        if self.election != Election::Unclean {
+            return Elected::clean(NO_LEADER);
         }
+        let up = |id: &&i32| leaders.may_lead(self.partition, **id);
+        // An empty disk is the last resort of the last resort.
+        let empty = |id: &&i32| leaders.replaced_directory(self.partition, **id).is_some();
+        let last_resort = || self.replicas.iter().find(empty);
+        let found = self.replicas.iter().find(up).or_else(last_resort);
+        found.map_or(Elected::clean(NO_LEADER), |leader| Elected::unclean(*leader))
     }
 
     /// Who led when the last eligible replica was lost, if that is what the partition remembers.

@@ -89,9 +89,10 @@ fn alter_one(
         .ok_or_else(|| unknown(format!("Unable to find partition {name}:{index}.")))?;
     let id = PartitionId { topic_id: topic.id, partition: index };
     let rules = Rules::of(image, soft, topic);
+    let leaders = Leaders::of(image);
     let change = PartitionChange::new(partition, id, rules);
     let change = match &wanted.replicas {
-        None => cancel(topic, index, partition, rules, change)?,
+        None => cancel(&leaders, topic, id, partition, rules, change)?,
         Some(target) => {
             assignment::validate_manual(image, target, None)?;
             if !allow_factor {
@@ -100,7 +101,7 @@ fn alter_one(
             reassign(partition, target, change)
         }
     };
-    Ok(change.build(&Leaders::of(image)))
+    Ok(change.build(&leaders))
 }
 
 fn reassign<'a>(
@@ -123,8 +124,9 @@ fn reassign<'a>(
 
 /// Goes back to the replicas from before the reassignment.
 fn cancel<'a>(
+    leaders: &Leaders<'_>,
     topic: &Topic,
-    index: i32,
+    id: PartitionId,
     partition: &Partition,
     rules: Rules,
     change: PartitionChange<'a>,
@@ -133,19 +135,25 @@ fn cancel<'a>(
         let message = "No partition reassignment is in progress.";
         return Err(Refusal::new(ErrorCode::NoReassignmentInProgress, message));
     }
-    let reverted =
+    let mut reverted =
         reassignment::reverted(&partition.replicas, &partition.adding_replicas, &partition.isr);
-    if reverted.isr.is_empty() {
+    let Some(first) = reverted.replicas.first().copied() else {
         let message = "Invalid replica assignment: addingReplicas contains all replicas.";
         return Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, message));
-    }
-    if reverted.is_unclean && !rules.unclean_elections {
-        let message = format!(
-            "Unable to revert partition assignment for {}:{index} because it would require an \
-             unclean leader election.",
-            topic.name
-        );
-        return Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, message));
+    };
+    if reverted.is_unclean {
+        if !rules.unclean_elections {
+            let message = format!(
+                "Unable to revert partition assignment for {}:{} because it would require an \
+                 unclean leader election.",
+                topic.name, id.partition
+            );
+            return Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, message));
+        }
+        // Kafka takes the first, up or not.
+        let up = reverted.replicas.iter().find(|id| leaders.may_lead(partition, **id));
+        let somebody = up.copied().or((!rules.eligible_leader_replicas).then_some(first));
+        reverted.isr.extend(somebody);
     }
     let change = change.election_by_rules().isr(reverted.isr);
     Ok(change.replicas(reverted.replicas, Vec::new(), Vec::new()))

@@ -45,17 +45,16 @@ pub(super) fn completed(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reverted {
     pub(super) replicas: Vec<i32>,
+    /// Empty where nobody of them is in sync.
     pub(super) isr: Vec<i32>,
-    /// Nobody who was there before is in sync.
+    /// Somebody was in sync, and nobody who stays: what only those had is lost.
     pub(super) is_unclean: bool,
 }
 
 pub(super) fn reverted(replicas: &[i32], adding: &[i32], isr: &[i32]) -> Reverted {
     let was_there = |id: &&i32| !adding.contains(id);
-    let replicas: Vec<i32> = replicas.iter().filter(was_there).copied().collect();
+    let replicas = replicas.iter().filter(was_there).copied().collect();
     let kept: Vec<i32> = isr.iter().filter(was_there).copied().collect();
-    let is_unclean = kept.is_empty();
-    // A partition must have somebody in its ISR; who that is does not matter, for it is all lost.
-    let isr = if is_unclean { replicas.first().copied().into_iter().collect() } else { kept };
-    Reverted { replicas, isr, is_unclean }
+    let is_unclean = kept.is_empty() && !isr.is_empty();
+    Reverted { replicas, isr: kept, is_unclean }
 }

@@ -46,6 +46,46 @@ fn a_broker_with_another_disk_does_not_lead_what_the_old_one_had() {
     assert_eq!(world.led("t"), (-1, vec![1], 1));
 }
 
+/// Once it has caught up from others, it may lead from the disk it has now.
+#[test]
+fn a_broker_with_another_disk_leads_what_it_has_fetched_again() {
+    let mut world = World::cluster(2);
+    world.topic_on("t", &[&[1, 0]]);
+    world.lose(&[1]);
+    let dir = Uuid::from_u128(999);
+    let mut request = registration(1);
+    request.incarnation_id = Uuid::from_u128(55);
+    request.log_dirs = vec![dir];
+    world.run(Command::RegisterBroker { request, version: 4, unfence: false });
+    world.beat(1);
+    assert_ne!(world.partition("t", 0).directory(1), Some(dir));
+    assert_eq!(world.alter_isr("t", &[0, 1]), ErrorCode::None);
+    assert_eq!(world.partition("t", 0).directory(1), Some(dir));
+    world.lose(&[0]);
+    assert_eq!(world.led("t"), (1, vec![1], 2));
+}
+
+/// Who asks for any leader at all gets the one with the empty disk, and is told that it recovers.
+#[test]
+fn an_empty_disk_leads_only_where_somebody_asks_for_that() {
+    let mut world = World::cluster(2);
+    world.topic_on("t", &[&[1]]);
+    world.lose(&[1]);
+    let mut request = registration(1);
+    request.incarnation_id = Uuid::from_u128(55);
+    request.log_dirs = vec![Uuid::from_u128(999)];
+    world.run(Command::RegisterBroker { request, version: 4, unfence: false });
+    world.beat(1);
+    world.wait(400_000, &[0, 1]);
+    assert_eq!(world.led("t").0, -1);
+    let request =
+        ElectLeadersRequest { election_type: 1, topic_partitions: None, ..Default::default() };
+    world.run(Command::ElectLeaders(request));
+    let partition = world.partition("t", 0);
+    assert_eq!((partition.leader, partition.leader_recovery_state), (1, 1));
+    assert_eq!(partition.directory(1), Some(Uuid::from_u128(999)));
+}
+
 /// KIP-966, "last replica standing": the last of the ISR lost power; the others must not count what it
 /// may have lost as committed, and it must not lead them back behind it.
 #[test]

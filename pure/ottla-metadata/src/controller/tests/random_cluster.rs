@@ -23,6 +23,7 @@ enum Event {
     Restart {
         broker: i32,
         is_clean: bool,
+        has_new_disk: bool,
     },
     Isr(usize, u8),
     Reassign(usize, Vec<i32>),
@@ -41,8 +42,9 @@ fn event() -> impl Strategy<Value = Event> {
         6 => broker.clone().prop_map(Event::Beat),
         6 => (1i64..12_000, any::<u8>()).prop_map(|(ms, alive)| Event::Wait(ms, alive)),
         2 => broker.clone().prop_map(Event::WantShutdown),
-        4 => (broker.clone(), any::<bool>())
-            .prop_map(|(broker, is_clean)| Event::Restart { broker, is_clean }),
+        4 => (broker.clone(), any::<bool>(), prop::bool::weighted(0.2)).prop_map(
+            |(broker, is_clean, has_new_disk)| Event::Restart { broker, is_clean, has_new_disk },
+        ),
         8 => (0usize..9, any::<u8>()).prop_map(|(at, members)| Event::Isr(at, members)),
         3 => (0usize..9, ids.clone()).prop_map(|(at, ids)| Event::Reassign(at, ids)),
         1 => (0usize..9).prop_map(Event::Cancel),
@@ -60,6 +62,8 @@ struct Story {
     brokers: i32,
     lives: u128,
     topics: usize,
+    /// Log directories of brokers that got a new disk.
+    disks: BTreeMap<i32, Uuid>,
     /// Who led in which epoch.
     leaders: BTreeMap<(PartitionId, i32), i32>,
     /// The log that was checked.
@@ -72,7 +76,16 @@ impl Story {
         let world = World::cluster_with(brokers, eligible);
         let leaders = BTreeMap::new();
         let checked = Controller::default();
-        Self { world, brokers, lives: 1, topics: 0, leaders, checked, checked_to: 0 }
+        Self {
+            world,
+            brokers,
+            lives: 1,
+            topics: 0,
+            disks: BTreeMap::new(),
+            leaders,
+            checked,
+            checked_to: 0,
+        }
     }
 
     fn happens(&mut self, event: Event) {
@@ -88,7 +101,13 @@ impl Story {
                     self.world.want_shutdown(id);
                 }
             }
-            Event::Restart { broker, is_clean } => self.restart(broker % self.brokers, is_clean),
+            Event::Restart { broker, is_clean, has_new_disk } => {
+                let id = broker % self.brokers;
+                if has_new_disk {
+                    self.disks.insert(id, Uuid::from_u128(900_000 + self.lives));
+                }
+                self.restart(id, is_clean && !has_new_disk);
+            }
             Event::Isr(at, members) => self.isr(at, members),
             Event::Reassign(at, ids) => self.reassign(at, Some(ids)),
             Event::Cancel(at) => self.reassign(at, None),
@@ -122,6 +141,7 @@ impl Story {
         self.lives += 1;
         let mut request = registration(broker_id);
         request.incarnation_id = Uuid::from_u128(100_000 + self.lives);
+        request.log_dirs = self.disks.get(&broker_id).map_or(request.log_dirs, |disk| vec![*disk]);
         request.previous_broker_epoch = if is_clean { self.world.epoch_of(broker_id) } else { -1 };
         self.world.run(Command::RegisterBroker { request, version: 4, unfence: false });
     }
@@ -264,7 +284,13 @@ fn check_at_rest(image: &MetadataImage) {
                     true => &partition.eligible_leader_replicas,
                     false => &partition.isr,
                 };
-                assert!(may_lead.iter().all(is_away), "{partition:?}");
+                let has_it = |id: &i32| {
+                    let broker = image.brokers.get(*id);
+                    broker
+                        .zip(partition.directory(*id))
+                        .is_some_and(|(b, dir)| b.has_online_dir(dir))
+                };
+                assert!(may_lead.iter().all(|id| is_away(id) || !has_it(id)), "{partition:?}");
             }
         }
     }

@@ -184,6 +184,10 @@ fn lists_of_replicas() {
     );
     assert_eq!(
         reverted(&[3, 1, 2], &[3], &[3]),
-        Reverted { replicas: vec![1, 2], isr: vec![1], is_unclean: true }
+        Reverted { replicas: vec![1, 2], isr: vec![], is_unclean: true }
+    );
+    assert_eq!(
+        reverted(&[3, 1, 2], &[3], &[]),
+        Reverted { replicas: vec![1, 2], isr: vec![], is_unclean: false }
     );
 }
