@@ -209,7 +209,7 @@ impl Controller {
     fn decide(&self, soft: &mut Soft, now_ms: i64, command: Command) -> Decision {
         let image = &self.image;
         match command {
-            Command::Bootstrap => bootstrap::handle(image),
+            Command::Bootstrap => bootstrap::handle(image, soft),
             Command::RegisterBroker { request, version, unfence } => {
                 let asked = registration::Asked { request, version, unfence };
                 registration::register(image, soft, now_ms, asked)

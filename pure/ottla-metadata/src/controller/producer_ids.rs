@@ -3,7 +3,7 @@
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::ProducerIdsRecord;
 
-use super::{Decision, Reply};
+use super::{Decision, Reply, heartbeat};
 use crate::image::MetadataImage;
 
 /// Ids in a block, as in Kafka.
@@ -17,23 +17,14 @@ pub struct ProducerIdBlock {
 }
 
 pub(super) fn allocate(image: &MetadataImage, broker_id: i32, broker_epoch: i64) -> Decision {
-    match image.brokers.get(broker_id) {
-        None => {
-            let message = format!("Broker {broker_id} is not registered.");
-            return Decision::refuse(ErrorCode::BrokerIdNotRegistered, message);
-        }
-        Some(broker) if broker.epoch != broker_epoch => {
-            let message = format!(
-                "Expected broker epoch {} of broker {broker_id}, but found {broker_epoch}.",
-                broker.epoch
-            );
-            return Decision::refuse(ErrorCode::StaleBrokerEpoch, message);
-        }
-        Some(_) => {}
+    if let Err(refusal) = heartbeat::registered(image, broker_id, broker_epoch) {
+        return Decision::answer(Reply::Refused(refusal));
     }
     let first = image.producer_ids.next_producer_id;
     let Some(next_producer_id) = first.checked_add(PRODUCER_ID_BLOCK) else {
-        return Decision::refuse(ErrorCode::UnknownServerError, "Every producer id is in use.");
+        let message = "Exhausted all producerIds as the next block's end producerId has exceeded the \
+                       int64 type limit";
+        return Decision::refuse(ErrorCode::UnknownServerError, message);
     };
     let record =
         ProducerIdsRecord { broker_id, broker_epoch, next_producer_id, ..Default::default() };

@@ -19,6 +19,7 @@ mod create_topics;
 mod delete_topics;
 mod elect_leaders;
 mod failover;
+mod kafkas_decisions;
 mod lessons;
 mod lifecycle;
 mod partition_change;

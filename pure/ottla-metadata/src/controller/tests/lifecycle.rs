@@ -33,6 +33,17 @@ fn a_cluster_begins_with_kafkas_bootstrap_transaction() {
     assert_eq!(world.log.len(), length);
 }
 
+/// Where nodes of Kafka 4.3 are to join.
+#[test]
+fn a_cluster_may_begin_at_an_older_level() {
+    let mut world = World::empty();
+    let mut config = BrokerConfig::defaults();
+    config.ottla.metadata_version = "4.3-IV0".into();
+    world.soft.config = Arc::new(config);
+    world.run(Command::Bootstrap);
+    assert_eq!(world.image().features.metadata_version(), 30);
+}
+
 #[test]
 fn a_broker_registers_at_its_offset_and_is_unfenced() {
     let mut world = World::of(0);
@@ -88,7 +99,7 @@ fn producer_ids_come_in_blocks_that_never_overlap() {
         other => panic!("{other:?}"),
     };
     assert_eq!(refused(allocate(&mut world, 0, broker_epoch - 1)), ErrorCode::StaleBrokerEpoch);
-    assert_eq!(refused(allocate(&mut world, 9, 0)), ErrorCode::BrokerIdNotRegistered);
+    assert_eq!(refused(allocate(&mut world, 9, 0)), ErrorCode::StaleBrokerEpoch);
 }
 
 #[test]
