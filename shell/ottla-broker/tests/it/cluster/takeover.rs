@@ -38,7 +38,10 @@ fn a_rolling_restart_loses_nothing() {
         assert_eq!(create(&mut client, "kept", 3, 1).await.topics[0].error_code, 0);
         for at in 0..3 {
             let name = format!("made-without-{at}");
+            let began = cluster.client.now();
             nodes[at].take().unwrap().broker.shutdown().await;
+            let took = cluster.client.now() - began;
+            assert!(took < Duration::from_secs(2), "nobody waits for heartbeats: {took:?}");
             let neighbour = nodes[(at + 1) % 3].as_ref().unwrap();
             let mut client = cluster.connect(neighbour).await;
             let answer = create(&mut client, &name, 1, 1).await;
