@@ -98,20 +98,11 @@ async fn serve(env: OsEnv, config: BrokerConfig) -> Exit {
         Err(error) => return refuse(&advised(&error, &config)),
     };
     print(&banner(&broker, &config, (env.now() - started).as_millis()));
-    let failed = tokio::select! {
-        biased;
-        signal = signals.next() => {
-            tracing::info!("{}, stopping; once more stops at once", name(signal));
-            false
-        }
-        reason = broker.failed() => {
-            tracing::error!(reason, "this node stops: it can no longer follow its cluster");
-            true
-        }
-    };
+    let signal = signals.next().await;
+    tracing::info!("{}, stopping; once more stops at once", name(signal));
     stop(broker, signals).await;
     tracing::info!("stopped");
-    if failed { Exit::Failed } else { Exit::Done }
+    Exit::Done
 }
 
 /// Stops in good order, or at once when asked a second time.

@@ -93,10 +93,9 @@ impl<E: Env> MetadataDriver<E> {
         self.image.subscribe()
     }
 
-    /// Everything below holds on this node. Never behind what the image shows.
+    /// Everything below holds on this node.
     pub(crate) fn applied(&self) -> i64 {
-        let shown = self.image.borrow().next_offset;
-        self.progress.borrow().applied.max(shown)
+        self.progress.borrow().applied
     }
 
     /// Why this node no longer follows the cluster, if it does not.

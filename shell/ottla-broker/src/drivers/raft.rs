@@ -140,13 +140,15 @@ impl<E: Env> RaftDriver<E> {
         latest.map(|at| SnapshotFile::new(&self.folder, at))
     }
 
-    /// Appends records as one batch, all of them or none, as the leader of `epoch`. Answers the offset of the last.
+    /// Appends records as one batch, all of them or none, as the leader of `epoch`, in the versions that all members of a
+    /// cluster at this level of `metadata.version` can read. Answers the offset of the last.
     pub(crate) async fn append(
         &self,
         epoch: i32,
         records: &[MetadataRecord],
+        metadata_version: i16,
     ) -> Result<i64, ErrorCode> {
-        append::append(self, epoch, records).await
+        append::append(self, epoch, records, metadata_version).await
     }
 
     /// Waits until `offset`, which the leader of `epoch` appended, is committed. NotController where that leadership

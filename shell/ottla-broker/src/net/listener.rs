@@ -109,7 +109,6 @@ fn admit<E: Env>(
         listener: Arc::clone(&sign.name),
         is_controller: sign.is_controller,
         principal: Principal::anonymous(),
-        heartbeats_of: None,
         undecided: None,
     };
     let socket = Socket::new(stream, Arc::clone(&doorway.pool), Arc::clone(&doorway.budget));

@@ -27,6 +27,8 @@ mod roles;
 
 mod takeover;
 
+mod voters;
+
 /// Where clients and controllers find a node.
 const CLIENTS: u16 = 9092;
 const CONTROLLERS: u16 = 9093;
@@ -54,6 +56,8 @@ pub(crate) struct Cluster {
     sim: Sim,
     seats: Vec<Seat>,
     client: SimEnv,
+    /// The first node is found by its address, and others join it; nobody's configuration names the voters.
+    is_founded: bool,
 }
 
 const NAMES: [&str; 6] = ["n1", "n2", "n3", "n4", "n5", "n6"];
@@ -70,7 +74,7 @@ impl Cluster {
         };
         let seats = roles.iter().enumerate().map(seat).collect();
         let client = sim.node("client");
-        Cluster { sim, seats, client }
+        Cluster { sim, seats, client, is_founded: false }
     }
 
     /// Three nodes that are broker and controller each.
@@ -102,11 +106,17 @@ impl Cluster {
             ("process.roles", seat.roles.to_owned()),
             ("listeners", listeners),
             ("controller.listener.names", "CONTROLLER".to_owned()),
-            ("controller.quorum.voters", self.voters()),
             ("log.dirs", "/data".to_owned()),
             ("ottla.cluster.id", CLUSTER_ID.to_owned()),
         ];
-        settings.map(|(key, value)| (key.to_owned(), value)).to_vec()
+        let quorum = match self.is_founded {
+            false => vec![("controller.quorum.voters", self.voters())],
+            true => vec![
+                ("controller.quorum.bootstrap.servers", self.controller_address(0).to_string()),
+                ("controller.quorum.auto.join.enable", "true".to_owned()),
+            ],
+        };
+        settings.into_iter().chain(quorum).map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
     /// Starts a node on its machine, and waits until it serves or is refused.

@@ -48,7 +48,12 @@ impl<E: Env> ControllerDriver<E> {
             machine.controller = next;
             return Ok(Decided { reply, epoch, last_offset, is_change: false });
         }
-        let last_offset = self.raft.append(epoch, &records).await?;
+        // What changes the level is still written at the one before; a new cluster has none yet.
+        let level = match machine.controller.image().features.metadata_version() {
+            0 => next.image().features.metadata_version(),
+            level => level,
+        };
+        let last_offset = self.raft.append(epoch, &records, level).await?;
         next.skip_to(last_offset + 1);
         machine.controller = next;
         machine.last_offset = last_offset;

@@ -16,21 +16,27 @@ pub(super) async fn append<E: Env>(
     driver: &RaftDriver<E>,
     epoch: i32,
     records: &[MetadataRecord],
+    metadata_version: i16,
 ) -> Result<i64, ErrorCode> {
     if records.is_empty() {
         return Ok(driver.view.borrow().log_end - 1);
     }
-    let batch = batch(epoch, driver.env.wall_ms(), records)?;
+    let batch = batch(epoch, driver.env.wall_ms(), records, metadata_version)?;
     let count = i64::try_from(records.len()).map_err(|_| ErrorCode::RecordListTooLarge)?;
     driver.until_idle().await;
     driver.propose(epoch, count, batch)
 }
 
-fn batch(epoch: i32, now_ms: i64, records: &[MetadataRecord]) -> Result<Bytes, ErrorCode> {
+fn batch(
+    epoch: i32,
+    now_ms: i64,
+    records: &[MetadataRecord],
+    metadata_version: i16,
+) -> Result<Bytes, ErrorCode> {
     let options = BatchOptions { leader_epoch: epoch, ..BatchOptions::default() };
     let mut builder = BatchBuilder::new(options);
     for record in records {
-        let value = record.encode().map_err(|error| {
+        let value = record.encode_at(metadata_version).map_err(|error| {
             let record = record.name();
             tracing::error!(%error, record, "a record cannot be written to the metadata log");
             ErrorCode::UnknownServerError

@@ -10,7 +10,7 @@ use std::time::Duration;
 use ottla_config::BrokerConfig;
 use ottla_env::{Disk, Env};
 use ottla_protocol::records::{BatchError, batches};
-use ottla_raft::{ElectionState, NodeId, Raft, ReplicaKey, Settings, Start, VoterSet};
+use ottla_raft::{ElectionState, NodeId, Raft, ReplicaKey, RoleName, Settings, Start, VoterSet};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
@@ -98,36 +98,36 @@ pub(super) async fn open<E: Env>(
     log_view.earliest_snapshot = snapshots.first().copied();
     log_view.latest_snapshot = snapshots.last().copied();
     let own_endpoints = endpoints::own(config, bound);
+    let me = ReplicaKey::new(NodeId(node.node_id), node.directory_id);
+    if log_view.end == 0
+        && election == ElectionState::default()
+        && let Some(founder) = voters::founder(config, me, &own_endpoints)
+    {
+        snapshot::format(&env, &folder, &founder).map_err(|error| file_error(&folder, &error))?;
+    }
     let mut sets = Vec::new();
     sets.extend(snapshot::voters(&env, &folder, snapshots.last().copied())?);
     sets.extend(voters_in(&env, &log, sets.last().map_or(i64::MIN, |(offset, _)| *offset)).await?);
     let start = Start {
-        me: ReplicaKey::new(NodeId(node.node_id), node.directory_id),
+        me,
         listener: endpoints::listener_name(config),
         endpoints: own_endpoints.clone(),
         settings: settings(config),
         bootstrap: voters::bootstrap(config, &own_endpoints),
         static_voters: voters::configured(config, &own_endpoints),
         kraft_versions: voters::KRAFT_VERSIONS,
-        auto_join: config.quorum.auto_join_enable && voters::is_controller(config),
+        auto_join: config.quorum.auto_join_enable && config.is_controller(),
         voters: sets,
         election,
         log: log_view,
         seed: env.random_u64(),
-    };
-    let offsets = log.partition.offsets();
-    let view = QuorumView {
-        epoch: start.election.epoch,
-        high_watermark: offsets.log_start,
-        log_start: offsets.log_start,
-        log_end: offsets.log_end,
-        ..QuorumView::default()
     };
     let mut actions = Vec::new();
     let now_ms = i64::try_from(env.now().as_millis()).unwrap_or(i64::MAX);
     let limit = u64::try_from(start.settings.request_timeout_ms).unwrap_or(1);
     let listener = start.listener.clone();
     let raft = Raft::new(now_ms, start, &mut actions);
+    let view = first_view(&raft, &listener);
     let driver = Arc::new_cyclic(|this| RaftDriver {
         links: Links::new(node.node_id, Duration::from_millis(limit)),
         env,
@@ -149,6 +149,22 @@ pub(super) async fn open<E: Env>(
     // A quorum of one has nobody to wait for.
     while driver.do_next().await {}
     Ok(driver)
+}
+
+/// What the disk remembers: a leader that is followed already is no change that will be told.
+fn first_view(raft: &Raft, listener: &str) -> QuorumView {
+    let log = raft.log();
+    let follows = raft.role() == RoleName::Follower;
+    let endpoint = raft.leader_endpoints().get(listener).filter(|_| follows);
+    QuorumView {
+        epoch: raft.election().epoch,
+        leader: raft.election().leader.filter(|_| follows).map(|leader| leader.0),
+        leader_address: endpoint.map(endpoints::host_and_port),
+        high_watermark: log.start,
+        log_start: log.start,
+        log_end: log.end,
+        ..QuorumView::default()
+    }
 }
 
 /// The folder is there before the log's first flush makes it.

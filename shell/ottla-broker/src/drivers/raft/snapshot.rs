@@ -20,6 +20,8 @@ use crate::log::{DataDir, LogError};
 
 mod write;
 
+pub(super) use write::format;
+
 const SUFFIX: &str = ".checkpoint";
 const PART: &str = ".part";
 /// A snapshot is read whole; more than any cluster's metadata has.

@@ -23,20 +23,24 @@ pub(super) fn configured(config: &BrokerConfig, own: &Endpoints) -> VoterSet {
         named(voter.id, Endpoints::from([(listener.clone(), endpoint)]))
     });
     let voters = VoterSet::new(voters);
-    let alone = voters.is_empty() && config.quorum.bootstrap_servers.is_empty();
-    if alone && is_controller(config) {
+    if config.founds_quorum() {
         return VoterSet::new([named(config.node_id, own.clone())]);
     }
     voters
 }
 
+/// The first voter of a quorum that others may join. Nothing where they could not reach this node.
+pub(super) fn founder(config: &BrokerConfig, me: ReplicaKey, own: &Endpoints) -> Option<VoterSet> {
+    let can_be_joined = config.founds_quorum()
+        && own.contains_key(&listener_name(config))
+        && me.directory_id.is_some();
+    let voter = Voter { key: me, endpoints: own.clone(), kraft_versions: KRAFT_VERSIONS };
+    can_be_joined.then(|| VoterSet::new([voter]))
+}
+
 fn named(id: i32, endpoints: Endpoints) -> Voter {
     let key = ReplicaKey { id: NodeId(id), directory_id: None };
     Voter { key, endpoints, kraft_versions: KRAFT_VERSIONS }
-}
-
-pub(super) fn is_controller(config: &BrokerConfig) -> bool {
-    config.node.process_roles.iter().any(|role| role == "controller")
 }
 
 /// `controller.quorum.bootstrap.servers`, without this node itself: it has nothing to tell that it does not know.

@@ -1,15 +1,18 @@
 //! Taking a snapshot: the file, and what it makes superfluous.
 
+use std::path::Path;
+
 use bytes::{Bytes, BytesMut};
 use ottla_env::{Disk, Env};
 use ottla_metadata::MetadataRecord;
+use ottla_metadata::image::METADATA_VERSION;
 use ottla_protocol::messages::{KRaftVersionRecord, SnapshotFooterRecord, SnapshotHeaderRecord};
 use ottla_protocol::records::control::{self, ControlRecord};
 use ottla_protocol::records::{BatchBuilder, BatchOptions};
 use ottla_raft::{Event, OffsetAndEpoch, VoterSet};
 
 use super::super::{RaftDriver, voters};
-use super::{PART, name};
+use super::{BOOTSTRAP, PART, name};
 use crate::log::LogError;
 
 /// A batch of a snapshot is closed once it has so many bytes.
@@ -69,6 +72,17 @@ impl<E: Env> RaftDriver<E> {
     }
 }
 
+/// Formats the log of a quorum that begins with this node alone, and lets others join: Kafka's `format --standalone`.
+/// Repeated after a crash it changes nothing.
+pub(in super::super) fn format<E: Env>(
+    env: &E,
+    folder: &Path,
+    first: &VoterSet,
+) -> std::io::Result<()> {
+    let whole = encode(BOOTSTRAP, env.wall_ms(), Some(first), &[])?;
+    env.disk().replace_file(&folder.join(name(BOOTSTRAP)), &whole)
+}
+
 /// The bytes of a snapshot.
 pub(super) fn encode(
     at: OffsetAndEpoch,
@@ -80,6 +94,7 @@ pub(super) fn encode(
         control::batch(options, now_ms, records).map_err(std::io::Error::other)
     };
     let mut whole = BytesMut::new();
+    let level = metadata_version(records);
     let options = |base_offset: i64| BatchOptions {
         base_offset,
         leader_epoch: at.epoch,
@@ -100,7 +115,7 @@ pub(super) fn encode(
     let mut offset = i64::try_from(first.len()).unwrap_or(i64::MAX);
     let (mut builder, mut bytes) = (BatchBuilder::new(options(offset)), 0);
     for record in records {
-        let value = record.encode().map_err(std::io::Error::other)?;
+        let value = record.encode_at(level).map_err(std::io::Error::other)?;
         if bytes > 0 && bytes + value.len() > BATCH_BYTES {
             whole.extend_from_slice(&builder.build());
             (builder, bytes) = (BatchBuilder::new(options(offset)), 0);
@@ -114,4 +129,15 @@ pub(super) fn encode(
     let footer = [ControlRecord::SnapshotFooter(SnapshotFooterRecord::default())];
     whole.extend_from_slice(&control(options(offset), &footer)?);
     Ok(whole.freeze())
+}
+
+/// The level that the snapshot's own records tell, in the versions of which they are written.
+fn metadata_version(records: &[MetadataRecord]) -> i16 {
+    let level = records.iter().find_map(|record| match record {
+        MetadataRecord::FeatureLevel(record) if *record.name == *METADATA_VERSION => {
+            Some(record.feature_level)
+        }
+        _ => None,
+    });
+    level.unwrap_or(i16::MAX)
 }
