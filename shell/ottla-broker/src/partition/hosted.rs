@@ -16,7 +16,7 @@ use super::commits::Ticket;
 use super::office::Office;
 use super::replica::{Part, Replica, Role};
 use super::watchers::Watchers;
-use crate::log::{self, DataDir, LogConfig, LogError, ProgressListener};
+use crate::log::{self, LogConfig, LogError, ProgressListener};
 
 /// What a client believes that knows of no epoch.
 const NO_EPOCH: i32 = -1;
@@ -29,22 +29,17 @@ pub(crate) struct Partition<E: Env> {
     pub(crate) log: Arc<log::Partition<E>>,
     pub(crate) watchers: Arc<Watchers>,
     pub(super) replica: Arc<Replica<E>>,
-    data_dir: DataDir<E>,
 }
 
 impl<E: Env> Partition<E> {
     /// A partition whose part nobody has said yet.
-    pub(super) fn new(
-        log: Arc<log::Partition<E>>,
-        data_dir: DataDir<E>,
-        office: Arc<Office<E>>,
-    ) -> Arc<Partition<E>> {
+    pub(super) fn new(log: Arc<log::Partition<E>>, office: Arc<Office<E>>) -> Arc<Partition<E>> {
         let (topic, topic_id, index) =
             (log.id().topic.clone(), log.id().topic_id, log.id().partition);
         let replica = Replica::new((topic_id, index), office);
         log.on_progress(Arc::clone(&replica) as Arc<dyn ProgressListener>);
         let watchers = Arc::clone(&replica.watchers);
-        Arc::new(Partition { topic, topic_id, index, log, watchers, replica, data_dir })
+        Arc::new(Partition { topic, topic_id, index, log, watchers, replica })
     }
 
     /// The epoch in which this node leads or follows.
@@ -100,16 +95,9 @@ impl<E: Env> Partition<E> {
     }
 
     /// Until the record at `offset`, appended in `epoch`, is committed: on stable storage of every
-    /// replica in sync. The one way to wait for an append.
-    #[allow(dead_code)] // Coordinators come to wait by it.
+    /// replica in sync. The one way to wait for an append. Whoever appended saw to it that it is
+    /// written; where the disk is gone, it ends when this node notices.
     pub(crate) async fn committed(&self, epoch: i32, offset: i64) -> Result<(), ErrorCode> {
-        if self.replica.standing().part == Part::Alone && self.leader_epoch() == epoch {
-            let durable = self.data_dir.wait_durable(self.data_dir.staged()).await;
-            durable.map_err(|_| ErrorCode::KafkaStorageError)?;
-            if self.log.offsets().high_watermark > offset {
-                return Ok(());
-            }
-        }
         let ticket = Ticket::new(1, Arc::new(Notify::new()));
         self.await_commit(epoch, offset, &ticket, 0);
         while !ticket.is_done() {

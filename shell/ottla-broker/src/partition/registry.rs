@@ -193,7 +193,7 @@ impl<E: Env> Registry<E> {
             }
             opened => opened?,
         };
-        Ok(Partition::new(log, self.data_dir.clone(), Arc::clone(&self.office)))
+        Ok(Partition::new(log, Arc::clone(&self.office)))
     }
 
     fn remove(&self, partition: &Partition<E>) -> Result<(), LogError> {

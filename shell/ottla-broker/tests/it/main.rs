@@ -13,4 +13,5 @@ mod limits;
 mod metadata;
 mod produce;
 mod quorum;
+mod replication;
 mod start;

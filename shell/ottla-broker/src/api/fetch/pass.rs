@@ -222,6 +222,10 @@ fn look<E: Env>(
     match reader.who {
         Who::Follower { id, broker_epoch } => {
             partition.judge(id, broker_epoch, interest.current_leader_epoch >= 0)?;
+            // A former life of that broker, whose disk may be another by now.
+            if life_of(rooms, id, broker_epoch) == Life::Former {
+                return Err(ErrorCode::NotLeaderOrFollower);
+            }
         }
         Who::Consumer { may_read_followers: true, .. } => partition.check_replica()?,
         Who::Consumer { may_read_followers: false, .. } => partition.check_leader()?,
@@ -255,7 +259,7 @@ fn look<E: Env>(
             partition.fetched(Fetch {
                 replica: id,
                 broker_epoch,
-                is_eligible: is_eligible(rooms, id, broker_epoch),
+                is_eligible: life_of(rooms, id, broker_epoch) == Life::InService,
                 offset: interest.fetch_offset,
                 log_start: interest.log_start_offset,
                 log_end: offsets.log_end,
@@ -297,11 +301,27 @@ fn nearer_replica<E: Env>(
     })?
 }
 
-/// Whether the cluster lets this life of a broker into an ISR (KIP-841, KIP-903).
-fn is_eligible<E: Env>(rooms: &Rooms<E>, id: i32, broker_epoch: i64) -> bool {
+/// What the cluster knows of the life of a broker that fetches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// It may be in an ISR (KIP-841, KIP-903).
+    InService,
+    /// Fenced, stopping, or newer than this node has heard of.
+    Waiting,
+    /// It has registered anew since.
+    Former,
+}
+
+fn life_of<E: Env>(rooms: &Rooms<E>, id: i32, broker_epoch: i64) -> Life {
     let image = rooms.metadata.image();
-    let fits = |known: i64| broker_epoch < 0 || broker_epoch == known;
-    image.brokers.get(id).is_some_and(|broker| broker.is_active() && fits(broker.epoch))
+    let Some(broker) = image.brokers.get(id) else { return Life::Waiting };
+    match broker_epoch {
+        // Versions of Fetch before 15 tell none.
+        ..0 if broker.is_active() => Life::InService,
+        epoch if epoch == broker.epoch && broker.is_active() => Life::InService,
+        0.. if broker_epoch < broker.epoch => Life::Former,
+        _ => Life::Waiting,
+    }
 }
 
 fn note_offsets<F>(fetched: &mut Fetched<F>, offsets: Offsets) {

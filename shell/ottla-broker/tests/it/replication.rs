@@ -1,0 +1,280 @@
+//! Partitions with several replicas, on three nodes of a simulated world.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use ottla_broker::Broker;
+use ottla_config::{Layers, Setting};
+use ottla_env::Env;
+use ottla_env::sim::{Sim, SimEnv};
+use ottla_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use ottla_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use ottla_protocol::messages::fetch_response::PartitionData;
+use ottla_protocol::messages::metadata_request::MetadataRequestTopic;
+use ottla_protocol::messages::metadata_response::MetadataResponsePartition;
+use ottla_protocol::messages::{CreateTopicsRequest, FetchRequest, MetadataRequest};
+use ottla_protocol::records::{BatchOptions, batches, records};
+use ottla_protocol::{ErrorCode, Str};
+
+use crate::world::{Client, batch};
+
+const NODES: usize = 3;
+/// Nothing in a test takes longer, in simulated time.
+const PATIENCE: Duration = Duration::from_secs(120);
+const TOPIC: &str = "t";
+
+fn name(at: usize) -> String {
+    format!("node-{}", at + 1)
+}
+
+/// Three nodes, brokers and controllers all; the place of a node is its id less one.
+struct Cluster<'a> {
+    sim: &'a Sim,
+    /// A machine beside them that asks.
+    probe: SimEnv,
+    envs: Vec<SimEnv>,
+    brokers: Vec<Option<Broker<SimEnv>>>,
+}
+
+impl<'a> Cluster<'a> {
+    async fn start(sim: &'a Sim) -> Cluster<'a> {
+        let envs: Vec<SimEnv> = (0..NODES).map(|at| sim.node(&name(at))).collect();
+        let mut cluster = Cluster { sim, probe: sim.node("probe"), envs, brokers: Vec::new() };
+        let (one, two, three) = tokio::join!(cluster.boot(0), cluster.boot(1), cluster.boot(2));
+        cluster.brokers = vec![Some(one), Some(two), Some(three)];
+        cluster
+    }
+
+    async fn boot(&self, at: usize) -> Broker<SimEnv> {
+        let ip = self.envs[at].ip();
+        let voters: Vec<String> = self
+            .envs
+            .iter()
+            .enumerate()
+            .map(|(at, env)| format!("{}@{}:9093", at + 1, env.ip()))
+            .collect();
+        let settings = [
+            ("node.id", format!("{}", at + 1)),
+            ("process.roles", "broker,controller".to_owned()),
+            ("listeners", format!("PLAINTEXT://{ip}:9092,CONTROLLER://{ip}:9093")),
+            ("controller.listener.names", "CONTROLLER".to_owned()),
+            ("controller.quorum.voters", voters.join(",")),
+            ("log.dirs", "/data".to_owned()),
+            ("ottla.cluster.id", "MkU3OEVBNTcwNTJENDM2Qg".to_owned()),
+        ];
+        let settings = settings.into_iter().map(|(key, value)| Setting::flag(key, value));
+        let starting = Broker::start(self.envs[at].clone(), Layers::new(settings));
+        let started = self.probe.timeout(PATIENCE, starting).await.expect("a node starts in time");
+        started.unwrap_or_else(|error| panic!("{}: {error}", name(at)))
+    }
+
+    async fn client(&self, at: usize) -> Client<SimEnv> {
+        Client::open(&self.probe, (self.envs[at].ip(), 9092).into()).await
+    }
+
+    /// A power cut: what was not synced is gone.
+    fn cut_power(&mut self, at: usize) {
+        self.sim.power_cut(&name(at));
+        self.brokers[at] = None;
+    }
+
+    async fn restart(&mut self, at: usize) {
+        self.envs[at] = self.sim.restart(&name(at));
+        let broker = self.boot(at).await;
+        self.brokers[at] = Some(broker);
+    }
+
+    fn any_up(&self) -> usize {
+        self.brokers.iter().position(Option::is_some).expect("somebody is up")
+    }
+
+    async fn create_topic(&self, configs: &[(&str, &str)]) {
+        let config = |(name, value): &(&str, &str)| CreatableTopicConfig {
+            name: Str::copy_from(name),
+            value: Some(Str::copy_from(value)),
+            ..CreatableTopicConfig::default()
+        };
+        let topic = CreatableTopic {
+            name: Str::from(TOPIC),
+            num_partitions: 1,
+            replication_factor: 3,
+            configs: configs.iter().map(config).collect(),
+            ..CreatableTopic::default()
+        };
+        let request =
+            CreateTopicsRequest { topics: vec![topic], timeout_ms: 5000, ..Default::default() };
+        let response = self.client(self.any_up()).await.call(7, &request).await;
+        let result = &response.topics[0];
+        assert_eq!(result.error_code, 0, "{:?}", result.error_message);
+    }
+
+    /// The partition as a node that is up knows it, once it is as wanted.
+    async fn partition(
+        &self,
+        wanted: impl Fn(&MetadataResponsePartition) -> bool,
+    ) -> MetadataResponsePartition {
+        let deadline = self.sim.now() + PATIENCE;
+        loop {
+            let topic = MetadataRequestTopic { name: Some(Str::from(TOPIC)), ..Default::default() };
+            let request = MetadataRequest { topics: Some(vec![topic]), ..Default::default() };
+            let response = self.client(self.any_up()).await.call(9, &request).await;
+            let found = response.topics[0].partitions.first().cloned();
+            if let Some(found) = &found
+                && wanted(found)
+            {
+                return found.clone();
+            }
+            assert!(self.sim.now() < deadline, "it does not come about: {found:?}");
+            self.sim.sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn leader(&self) -> usize {
+        let is_up = |id: i32| usize::try_from(id - 1).is_ok_and(|at| self.brokers[at].is_some());
+        let found = self.partition(|partition| is_up(partition.leader_id)).await;
+        usize::try_from(found.leader_id - 1).unwrap()
+    }
+
+    /// Produces with acks=all until it is acknowledged.
+    async fn produce(&self, value: &str) {
+        let deadline = self.sim.now() + PATIENCE;
+        loop {
+            let leader = self.leader().await;
+            let mut client = self.client(leader).await;
+            let records = batch(BatchOptions::default(), &[value]);
+            let answer = client.produce(9, TOPIC, records).await;
+            if answer.error_code == 0 {
+                return;
+            }
+            assert!(self.sim.now() < deadline, "{answer:?}");
+            self.sim.sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What a consumer reads from a node, whether it leads or follows.
+    async fn fetch(&self, at: usize, offset: i64) -> PartitionData {
+        let partition = FetchPartition {
+            partition: 0,
+            fetch_offset: offset,
+            partition_max_bytes: 1 << 20,
+            ..FetchPartition::default()
+        };
+        let topic = FetchTopic {
+            topic: Str::from(TOPIC),
+            partitions: vec![partition],
+            ..FetchTopic::default()
+        };
+        let request = FetchRequest {
+            max_wait_ms: 0,
+            min_bytes: 1,
+            max_bytes: 1 << 20,
+            session_epoch: -1,
+            topics: vec![topic],
+            ..FetchRequest::default()
+        };
+        let response = self.client(at).await.call(11, &request).await;
+        response.responses[0].partitions[0].clone()
+    }
+
+    /// All values on a node, once it has committed so many.
+    async fn values(&self, at: usize, count: usize) -> Vec<String> {
+        let deadline = self.sim.now() + PATIENCE;
+        loop {
+            let answer = self.fetch(at, 0).await;
+            let found = values(answer.records.unwrap_or_default());
+            if answer.error_code == 0 && found.len() >= count {
+                return found;
+            }
+            assert!(self.sim.now() < deadline, "{}: {found:?}", name(at));
+            self.sim.sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+fn values(bytes: Bytes) -> Vec<String> {
+    let mut found = Vec::new();
+    for one in batches(&bytes) {
+        let (header, bytes) = one.unwrap();
+        for record in records(&header, &bytes, 1 << 20).unwrap() {
+            found.push(String::from_utf8(record.unwrap().value.unwrap().to_vec()).unwrap());
+        }
+    }
+    found
+}
+
+/// Goal: an acks=all record is on every replica, and consumers may read it from any of them.
+#[test]
+fn every_replica_has_what_was_acknowledged() {
+    let sim = Sim::new(11);
+    sim.block_on(async {
+        let cluster = Cluster::start(&sim).await;
+        cluster.create_topic(&[]).await;
+        let expected: Vec<String> = (0..20).map(|at| format!("value-{at}")).collect();
+        for value in &expected {
+            cluster.produce(value).await;
+        }
+        for at in 0..NODES {
+            assert_eq!(cluster.values(at, 20).await, expected, "{}", name(at));
+        }
+        let found = cluster.partition(|_| true).await;
+        assert_eq!(found.isr_nodes.len(), NODES);
+    });
+}
+
+/// Goal: nothing acknowledged is lost with a leader, and whoever comes back catches up and is in sync
+/// again. Method: the power of one leader after the other is cut.
+#[test]
+fn acknowledged_records_outlive_their_leaders() {
+    for seed in 1..4 {
+        let sim = Sim::new(seed);
+        sim.block_on(async {
+            let mut cluster = Cluster::start(&sim).await;
+            cluster.create_topic(&[("min.insync.replicas", "2")]).await;
+            let mut acknowledged = Vec::new();
+            for round in 0..3 {
+                for at in 0..5 {
+                    let value = format!("{round}-{at}");
+                    cluster.produce(&value).await;
+                    acknowledged.push(value);
+                }
+                let leader = cluster.leader().await;
+                cluster.cut_power(leader);
+                let value = format!("{round}-after");
+                cluster.produce(&value).await;
+                acknowledged.push(value);
+                cluster.restart(leader).await;
+                cluster.partition(|partition| partition.isr_nodes.len() == NODES).await;
+            }
+            let leader = cluster.leader().await;
+            let found = cluster.values(leader, acknowledged.len()).await;
+            // A retried record may be there twice.
+            let mut distinct = found.clone();
+            distinct.dedup();
+            assert_eq!(distinct, acknowledged);
+            for at in 0..NODES {
+                assert_eq!(cluster.values(at, found.len()).await, found, "{}", name(at));
+            }
+        });
+    }
+}
+
+/// Goal: with too few replicas in sync nothing is taken in with acks=all; one more, and it is.
+#[test]
+fn too_few_in_sync_take_nothing() {
+    let sim = Sim::new(5);
+    sim.block_on(async {
+        let mut cluster = Cluster::start(&sim).await;
+        cluster.create_topic(&[("min.insync.replicas", "3")]).await;
+        cluster.produce("all").await;
+        let leader = cluster.leader().await;
+        let other = (leader + 1) % NODES;
+        cluster.cut_power(other);
+        cluster.partition(|partition| partition.isr_nodes.len() == NODES - 1).await;
+        let mut client = cluster.client(leader).await;
+        let answer = client.produce(9, TOPIC, batch(BatchOptions::default(), &["refused"])).await;
+        assert_eq!(answer.error_code, ErrorCode::NotEnoughReplicas.code());
+        cluster.restart(other).await;
+        cluster.produce("again").await;
+        assert_eq!(cluster.values(leader, 2).await, ["all", "again"]);
+    });
+}
