@@ -74,6 +74,12 @@ pub enum Command {
         unfence: bool,
     },
     BrokerHeartbeat(BrokerHeartbeatRequest),
+    /// Nobody listens any more where this life of a broker did: its process is gone, and its session
+    /// need not run out before others lead what it led.
+    BrokerLost {
+        broker_id: i32,
+        broker_epoch: i64,
+    },
     /// Due at [`Controller::deadline_ms`].
     Tick,
     AlterPartition {
@@ -216,6 +222,9 @@ impl Controller {
             }
             Command::BrokerHeartbeat(request) => {
                 heartbeat::heartbeat(image, soft, now_ms, &request)
+            }
+            Command::BrokerLost { broker_id, broker_epoch } => {
+                heartbeat::lost(image, soft, broker_id, broker_epoch)
             }
             Command::Tick => tick::tick(image, soft, now_ms),
             Command::AlterPartition { request, version } => {

@@ -189,6 +189,13 @@ impl<E: Env> Broker<E> {
         &self.rooms.node.cluster_id
     }
 
+    /// Completes, with the reason, when this node can no longer follow its cluster: a record of the
+    /// metadata that it does not know, or cannot carry out. It is to be stopped then, for others take
+    /// its place and it does not hear of it.
+    pub async fn failed(&self) -> String {
+        self.rooms.metadata.until_failed().await.to_string()
+    }
+
     /// Stops: takes in nothing new, answers what has begun, makes everything durable.
     pub async fn shutdown(self) {
         let env = self.rooms.env.clone();

@@ -41,6 +41,7 @@ pub fn connection(bytes: &[u8], step: usize) -> usize {
         listener: Arc::from("PLAINTEXT"),
         is_controller: false,
         principal: Principal::anonymous(),
+        heartbeats_of: None,
         undecided: None,
     };
     let mut intake = Intake::new(Arc::new(Pool::default()), Budget::new(BUDGET));

@@ -98,11 +98,20 @@ async fn serve(env: OsEnv, config: BrokerConfig) -> Exit {
         Err(error) => return refuse(&advised(&error, &config)),
     };
     print(&banner(&broker, &config, (env.now() - started).as_millis()));
-    let signal = signals.next().await;
-    tracing::info!("{}, stopping; once more stops at once", name(signal));
+    let failed = tokio::select! {
+        biased;
+        signal = signals.next() => {
+            tracing::info!("{}, stopping; once more stops at once", name(signal));
+            false
+        }
+        reason = broker.failed() => {
+            tracing::error!(reason, "this node stops: it can no longer follow its cluster");
+            true
+        }
+    };
     stop(broker, signals).await;
     tracing::info!("stopped");
-    Exit::Done
+    if failed { Exit::Failed } else { Exit::Done }
 }
 
 /// Stops in good order, or at once when asked a second time.

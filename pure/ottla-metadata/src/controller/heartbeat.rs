@@ -114,6 +114,20 @@ pub(super) fn heartbeat(
     Decision { records, reply: Reply::BrokerHeartbeat(response) }
 }
 
+/// See [`super::Command::BrokerLost`]. A later life of the broker, or one that runs in this process,
+/// is not meant.
+pub(super) fn lost(image: &MetadataImage, soft: &mut Soft, id: i32, epoch: i64) -> Decision {
+    let mut records = Vec::new();
+    if let Ok(broker) = registered(image, id, epoch)
+        && !broker.fenced
+        && !soft.sessions.is_own(id)
+    {
+        soft.sessions.end(id);
+        fencing::fence(image, soft, broker, &mut records);
+    }
+    Decision { records, reply: Reply::Done }
+}
+
 fn change(
     image: &MetadataImage,
     soft: &mut Soft,

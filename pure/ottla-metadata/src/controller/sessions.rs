@@ -57,6 +57,11 @@ impl Sessions {
         }
     }
 
+    /// Whether the broker runs in this process.
+    pub(super) fn is_own(&self, id: i32) -> bool {
+        self.by_broker.get(&id).is_some_and(|session| session.is_own)
+    }
+
     /// The broker said goodbye: whoever registers under its number need not wait.
     pub(super) fn end(&mut self, id: i32) {
         if let Some(session) = self.by_broker.get_mut(&id) {

@@ -35,6 +35,8 @@ impl Raft {
             if !endpoints.is_empty() {
                 self.leader_endpoints = endpoints;
                 self.role = self.follower(now_ms);
+                let (epoch, leader) = (known.epoch, Some(leader));
+                out.push(Action::LeaderChanged { epoch, leader, is_me: false });
             }
         }
         if let Role::Unattached { election_due_ms: due } = &mut self.role {
@@ -88,10 +90,15 @@ impl Raft {
     ) {
         assert!(leader != self.me.id && epoch >= self.election.epoch, "whom to follow is checked");
         let voted = self.vote_kept_in(epoch);
+        let was_known = (self.election.epoch, self.election.leader) == (epoch, Some(leader));
         self.leave_role(out);
         self.leader_endpoints = endpoints;
         self.role = self.follower(now_ms);
         self.set_election(ElectionState { epoch, leader: Some(leader), voted }, out);
+        if was_known {
+            // Where it can be reached is news.
+            out.push(Action::LeaderChanged { epoch, leader: Some(leader), is_me: false });
+        }
         if planted(Plant::CutToHighWatermark) && self.log.end > self.committed {
             self.log.truncate(self.committed);
             out.push(Action::Truncate(self.committed));

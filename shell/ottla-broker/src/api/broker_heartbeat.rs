@@ -26,6 +26,10 @@ impl ControllerRequest for BrokerHeartbeatRequest {
         BrokerHeartbeatResponse { error_code, ..Default::default() }
     }
 
+    fn heartbeat_of(&self) -> Option<(i32, i64)> {
+        Some((self.broker_id, self.broker_epoch))
+    }
+
     fn outcome(response: &BrokerHeartbeatResponse) -> ErrorCode {
         ErrorCode::from_code_or_unknown(response.error_code)
     }

@@ -24,6 +24,9 @@ pub(crate) struct RequestContext {
     pub(crate) is_controller: bool,
     /// Who asks, as far as anybody knows.
     pub(crate) principal: Principal,
+    /// The broker that sent its last heartbeat through this connection, and its epoch: once the
+    /// connection ends, the controller looks after it.
+    pub(crate) heartbeats_of: Option<(i32, i64)>,
     /// Why the active controller was not asked, or that this node is not the one: for the answer of a
     /// request that only the controller decides.
     pub(crate) undecided: Option<ErrorCode>,

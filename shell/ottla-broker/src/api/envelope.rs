@@ -49,6 +49,7 @@ async fn inside<E: Env>(
         // The port is not told.
         peer: SocketAddr::new(host, 0),
         principal,
+        heartbeats_of: None,
         undecided: None,
         ..outer.clone()
     };

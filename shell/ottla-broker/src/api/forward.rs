@@ -61,12 +61,15 @@ pub(crate) async fn decide<R: ControllerRequest, E: Env>(
     body: Bytes,
 ) -> Result<Answer, RequestError> {
     let request = decode_request::<R>(body, context.version)?;
+    let heartbeat_of = request.heartbeat_of();
     let response = match context.undecided.take() {
         Some(code) => request.refused(&Refusal::bare(code), context.version),
         None => rooms.controller.answer(request, context.version).await,
     };
-    if R::outcome(&response) == ErrorCode::NotController {
-        context.undecided = Some(ErrorCode::NotController);
+    match R::outcome(&response) {
+        ErrorCode::None => context.heartbeats_of = heartbeat_of.or(context.heartbeats_of),
+        ErrorCode::NotController => context.undecided = Some(ErrorCode::NotController),
+        _ => {}
     }
     answer::encode(R::KEY, context, &response)
 }

@@ -22,6 +22,8 @@ mod leadership;
 
 mod machine;
 
+mod suspects;
+
 /// How long an answer waits for live brokers that have not applied the change. One that takes longer
 /// is slow or dead, and others must not wait for it for ever.
 const SEEN_MAX: Duration = Duration::from_secs(1);
@@ -41,6 +43,11 @@ pub(crate) trait ControllerRequest: Request + Clone + Send + Sync + 'static {
 
     /// The answer where the machine could not be asked, or refused the whole request.
     fn refused(&self, refusal: &Refusal, version: i16) -> Self::Response;
+
+    /// The broker, and its epoch, that says with this request that it lives.
+    fn heartbeat_of(&self) -> Option<(i32, i64)> {
+        None
+    }
 
     /// What the answer says of the whole request.
     fn outcome(response: &Self::Response) -> ErrorCode;

@@ -194,7 +194,8 @@ impl<E: Env> LifecycleDriver<E> {
         let image = self.metadata.image();
         let others = image.live_brokers().any(|broker| broker.id != self.node.node_id);
         let hands_over = self.config.get().node.controlled_shutdown_enable;
-        if !others || !hands_over || self.broker_epoch() == NO_EPOCH {
+        let is_silent = self.broker_epoch() == NO_EPOCH || self.metadata.failed().is_some();
+        if !others || !hands_over || is_silent {
             return;
         }
         self.wants_shutdown.send_replace(true);

@@ -93,9 +93,10 @@ impl<E: Env> MetadataDriver<E> {
         self.image.subscribe()
     }
 
-    /// Everything below holds on this node.
+    /// Everything below holds on this node. Never behind what the image shows.
     pub(crate) fn applied(&self) -> i64 {
-        self.progress.borrow().applied
+        let shown = self.image.borrow().next_offset;
+        self.progress.borrow().applied.max(shown)
     }
 
     /// Why this node no longer follows the cluster, if it does not.

@@ -125,6 +125,14 @@ impl<E: Env> Connection<E> {
 
     /// Serves until the peer leaves, misbehaves or the node stops.
     pub(crate) async fn run(mut self) -> End {
+        let end = self.serve_all().await;
+        if let Some((broker_id, broker_epoch)) = self.context.heartbeats_of {
+            self.rooms.controller.suspect(broker_id, broker_epoch);
+        }
+        end
+    }
+
+    async fn serve_all(&mut self) -> End {
         loop {
             if let Err(end) = self.serve_arrived().await {
                 // What was answered before the end is still sent, as far as the socket takes it.

@@ -109,6 +109,7 @@ fn admit<E: Env>(
         listener: Arc::clone(&sign.name),
         is_controller: sign.is_controller,
         principal: Principal::anonymous(),
+        heartbeats_of: None,
         undecided: None,
     };
     let socket = Socket::new(stream, Arc::clone(&doorway.pool), Arc::clone(&doorway.budget));

@@ -69,6 +69,25 @@ fn a_silent_broker_is_fenced_when_its_session_times_out() {
     assert_eq!(world.led("t"), (2, vec![2, 0], 1));
 }
 
+/// Goal: a process that is known to be gone is not waited for, and its next life is not in the way of
+/// what was said of the one before.
+#[test]
+fn a_lost_broker_is_fenced_at_once() {
+    let mut world = World::cluster(3);
+    world.topic_on("t", &[&[1, 2, 0]]);
+    let broker_epoch = world.epoch_of(1);
+    let lost = || Command::BrokerLost { broker_id: 1, broker_epoch };
+    world.run(lost());
+    assert!(!world.image().brokers.is_active(1));
+    assert_eq!(world.led("t"), (2, vec![2, 0], 1));
+    let length = world.log.len();
+    world.run(lost());
+    assert_eq!(world.log.len(), length, "it is fenced already");
+    world.join(1, 1);
+    world.run(lost());
+    assert!(world.image().brokers.is_active(1), "that was another life");
+}
+
 #[test]
 fn silent_brokers_are_fenced_one_at_a_time() {
     let mut world = World::cluster(3);

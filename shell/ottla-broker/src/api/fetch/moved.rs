@@ -11,7 +11,7 @@ use crate::partition::session::InterestKey;
 use crate::rooms::Rooms;
 
 /// First version with the addresses of leaders.
-const WITH_NODES: i16 = 16;
+pub(super) const WITH_NODES: i16 = 16;
 
 /// The leader to name beside an error.
 pub(super) fn leader_of<E: Env>(
@@ -39,7 +39,7 @@ pub(super) fn nodes<E: Env, F>(
 ) -> Vec<Node> {
     let named = fetched.iter().filter_map(|fetched| fetched.current_leader);
     let mut ids: SmallVec<[i32; 4]> = named.map(|leader| leader.id).collect();
-    if ids.is_empty() || context.version < WITH_NODES {
+    if ids.is_empty() {
         return Vec::new();
     }
     ids.sort_unstable();

@@ -21,6 +21,8 @@ use crate::rooms::Rooms;
 pub(super) struct Reader {
     max_bytes: usize,
     reads_committed: bool,
+    /// It can be told who leads what is not led here, as Kafka tells it: with the address.
+    wants_leaders: bool,
     who: Who,
 }
 
@@ -48,6 +50,7 @@ impl Reader {
         Reader {
             max_bytes: usize::try_from(max_bytes).unwrap_or(0),
             reads_committed: request.isolation_level == 1,
+            wants_leaders: version >= moved::WITH_NODES,
             who,
         }
     }
@@ -171,7 +174,9 @@ async fn read_one<E: Env>(
         }
         Err(error) => {
             let mut fetched = Fetched { error: Some(error), ..Fetched::empty(key) };
-            fetched.current_leader = moved::leader_of(rooms, key, error);
+            if reader.wants_leaders {
+                fetched.current_leader = moved::leader_of(rooms, key, error);
+            }
             // As Kafka: an empty list where there is no such partition, null beside other errors.
             if matches!(error, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId) {
                 fetched.aborted = Some(Vec::new());

@@ -30,6 +30,7 @@ fn context(version: i16) -> RequestContext {
         listener: Arc::from("PLAINTEXT"),
         is_controller: false,
         principal: Principal::anonymous(),
+        heartbeats_of: None,
         undecided: None,
     }
 }

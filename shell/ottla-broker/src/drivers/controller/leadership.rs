@@ -97,7 +97,7 @@ impl<E: Env> ControllerDriver<E> {
 
     /// Begins to decide, once everything of earlier leaders is applied here; nothing where the
     /// leadership ends before that.
-    async fn gain(&self, view: &QuorumView) -> Option<Machine> {
+    async fn gain(self: &Arc<Self>, view: &QuorumView) -> Option<Machine> {
         let mut views = self.raft.watch();
         let epoch = view.epoch;
         let lost = async {
@@ -116,6 +116,7 @@ impl<E: Env> ControllerDriver<E> {
                 self.active.send_replace(Some(epoch));
                 let node = self.node.node_id;
                 tracing::info!(node, epoch, "this node is the active controller");
+                self.suspect_all();
                 Some(machine)
             }
             Err(code) => {

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ottla_env::Env;
+use ottla_metadata::image::{Broker, MetadataImage};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{BrokerHeartbeatRequest, BrokerHeartbeatResponse};
+
+use tokio::sync::watch;
 
 use super::registration;
 use super::{LifecycleDriver, LifecycleError};
@@ -67,10 +70,28 @@ fn is_stale(answer: &BrokerHeartbeatResponse) -> bool {
     matches!(code, ErrorCode::StaleBrokerEpoch | ErrorCode::BrokerIdNotRegistered)
 }
 
+/// Completes when the image changes while another broker is about to stop: it may, as soon as every
+/// broker has told that it knows who leads instead.
+async fn neighbour_stops(images: &mut watch::Receiver<Arc<MetadataImage>>, own_id: i32) {
+    loop {
+        if images.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        let image = images.borrow_and_update();
+        let stops = |broker: &Broker| {
+            broker.id != own_id && broker.in_controlled_shutdown && !broker.fenced
+        };
+        if image.brokers.iter().any(stops) {
+            return;
+        }
+    }
+}
+
 /// Beats until the node stops. A node that no longer follows the metadata is silent, so that others
 /// take its place.
 pub(super) async fn run<E: Env>(driver: Arc<LifecycleDriver<E>>) {
     let mut wants_shutdown = driver.wants_shutdown.subscribe();
+    let mut images = driver.metadata.watch_image();
     let mut is_lost = false;
     loop {
         let leaving = *wants_shutdown.borrow_and_update();
@@ -78,6 +99,7 @@ pub(super) async fn run<E: Env>(driver: Arc<LifecycleDriver<E>>) {
         tokio::select! {
             biased;
             changed = wants_shutdown.changed(), if !leaving => if changed.is_err() { return },
+            () = neighbour_stops(&mut images, driver.node.node_id) => {}
             () = driver.env.sleep(pause) => {}
         }
         if driver.metadata.failed().is_some() {

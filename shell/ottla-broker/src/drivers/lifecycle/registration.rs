@@ -77,11 +77,26 @@ impl<E: Env> LifecycleDriver<E> {
                         message.map_or_else(String::new, |message| format!(": {message}"));
                     return Err(LifecycleError::Refused(format!("{}{message}", code.name())));
                 }
-                // Nobody to ask: the watch of the quorum says so.
-                Verdict::Again if code == ErrorCode::RequestTimedOut => continue,
+                Verdict::Again if code == ErrorCode::RequestTimedOut => {
+                    self.say_who_is_silent();
+                    continue;
+                }
                 Verdict::Duplicate | Verdict::Again => {}
             }
             self.env.sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    /// Where nobody leads, the watch of the quorum says so.
+    fn say_who_is_silent(&self) {
+        let view = self.raft.watch().borrow().clone();
+        if let (Some(leader), Some(address)) = (view.leader, view.leader_address) {
+            tracing::warn!(
+                leader,
+                address,
+                "the active controller does not answer this broker's registration; check that it \
+                 runs and that its address leads to it from here; this node goes on trying"
+            );
         }
     }
 

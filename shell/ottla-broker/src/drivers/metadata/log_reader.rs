@@ -54,3 +54,47 @@ pub(super) fn records_of(
     });
     decoded.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use ottla_metadata::RecordError;
+    use ottla_protocol::messages::{LeaderChangeMessage, NoOpRecord};
+    use ottla_protocol::records::control::{self, ControlRecord};
+    use ottla_protocol::records::{BatchBuilder, BatchOptions, batches};
+
+    use super::*;
+
+    fn read_one(batch: Bytes) -> Result<Vec<(i64, MetadataRecord)>, MetadataError> {
+        let (header, batch) = batches(&batch).next().unwrap().unwrap();
+        records_of(&header, &batch)
+    }
+
+    fn batch_of(values: &[&[u8]]) -> Bytes {
+        let options = BatchOptions { base_offset: 7, ..BatchOptions::default() };
+        let mut builder = BatchBuilder::new(options);
+        for value in values {
+            builder.push(0, None, Some(value), &[]);
+        }
+        builder.build()
+    }
+
+    /// Goal: what this version does not know stops it; what is known before it does not count either.
+    #[test]
+    fn a_record_of_an_unknown_kind_is_never_passed_over() {
+        let known = MetadataRecord::from(NoOpRecord::default());
+        let value = known.encode().unwrap();
+        assert_eq!(read_one(batch_of(&[&value])).unwrap(), [(7, known)]);
+        let unknown = [1, 0xcf, 0x0f, 0];
+        let error = read_one(batch_of(&[&value, &unknown])).unwrap_err();
+        let MetadataError::Record { offset, error } = error else { panic!("{error}") };
+        assert_eq!((offset, error), (8, RecordError::UnknownKey(1999)));
+        assert!(matches!(read_one(batch_of(&[&[]])), Err(MetadataError::Record { .. })));
+    }
+
+    #[test]
+    fn the_quorums_own_records_are_no_metadata() {
+        let change = ControlRecord::LeaderChange(LeaderChangeMessage::default());
+        let batch = control::batch(BatchOptions::default(), 0, &[change]).unwrap();
+        assert_eq!(read_one(batch).unwrap(), []);
+    }
+}

@@ -160,7 +160,7 @@ async fn retention(client: &mut Client<SimEnv>, topic: &str) -> String {
     value.map(String::from).unwrap_or_default()
 }
 
-async fn delete(client: &mut Client<SimEnv>, topic: &str) -> i16 {
+pub(super) async fn delete(client: &mut Client<SimEnv>, topic: &str) -> i16 {
     let topics = vec![DeleteTopicState { name: Some(Str::copy_from(topic)), ..Default::default() }];
     let request = DeleteTopicsRequest { topics, timeout_ms: 10_000, ..Default::default() };
     client.call(6, &request).await.responses[0].error_code

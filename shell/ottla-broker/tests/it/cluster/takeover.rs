@@ -38,7 +38,10 @@ fn a_rolling_restart_loses_nothing() {
         assert_eq!(create(&mut client, "kept", 3, 1).await.topics[0].error_code, 0);
         for at in 0..3 {
             let name = format!("made-without-{at}");
+            let began = cluster.client.now();
             nodes[at].take().unwrap().broker.shutdown().await;
+            let took = cluster.client.now() - began;
+            assert!(took < Duration::from_secs(2), "nobody waits for heartbeats: {took:?}");
             let neighbour = nodes[(at + 1) % 3].as_ref().unwrap();
             let mut client = cluster.connect(neighbour).await;
             let answer = create(&mut client, &name, 1, 1).await;
@@ -72,6 +75,61 @@ fn a_cluster_comes_back_from_a_power_cut() {
         for node in &nodes {
             let mut client = cluster.connect(node).await;
             let names = ["kept-0", "kept-1", "kept-2", "kept-3", "kept-4"];
+            let answer = metadata(&mut client, &names).await;
+            assert!(answer.topics.iter().all(|topic| topic.error_code == 0), "{answer:?}");
+        }
+    });
+}
+
+/// Goal: a voter whose process was killed comes back to the leader it had: no election, and no wait
+/// for the session of its life before.
+#[test]
+fn a_killed_voter_comes_back_to_its_leader() {
+    Cluster::combined(15).run(async |cluster| {
+        let _nodes = cluster.start().await;
+        let active = cluster.active_controller(0).await;
+        let other = (active + 1) % 3;
+        cluster.kill(other);
+        cluster.revive(other);
+        let began = cluster.client.now();
+        let back = cluster.start_one(other).await;
+        let took = cluster.client.now() - began;
+        assert!(took < Duration::from_secs(3), "{took:?}");
+        assert_eq!(cluster.active_controller(active).await, active);
+        cluster.until_live(&back, &[1, 2, 3]).await;
+    });
+}
+
+/// Goal: a node that was away for so long that the others no longer have the log it lacks reads a
+/// snapshot in its place; and so does everybody after a restart.
+#[test]
+fn a_node_catches_up_from_a_snapshot() {
+    let often = [("metadata.log.max.record.bytes.between.snapshots", "1500")];
+    Cluster::combined(14).run(async |cluster| {
+        let starting: Vec<_> = (0..3).map(|at| cluster.begin(at, &often)).collect();
+        let mut nodes = Vec::new();
+        for started in starting {
+            nodes.push(started.await.unwrap().unwrap_or_else(|error| panic!("{error}")));
+        }
+        let mut client = cluster.connect(&nodes[0]).await;
+        assert_eq!(create(&mut client, "deleted", 1, 1).await.topics[0].error_code, 0);
+        nodes.pop().unwrap().broker.shutdown().await;
+        let names: Vec<String> = (0..40).map(|number| format!("kept-{number}")).collect();
+        for name in &names {
+            assert_eq!(create(&mut client, name, 2, 2).await.topics[0].error_code, 0);
+        }
+        assert_eq!(forming::delete(&mut client, "deleted").await, 0);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let back = cluster.try_start(2, &often).await.unwrap_or_else(|error| panic!("{error}"));
+        let mut client = cluster.connect(&back).await;
+        let answer = metadata(&mut client, &names).await;
+        assert!(answer.topics.iter().all(|topic| topic.error_code == 0), "{answer:?}");
+        assert_eq!(metadata(&mut client, &["deleted"]).await.topics[0].error_code, 3);
+        (0..3).for_each(|at| cluster.kill(at));
+        drop((nodes, back));
+        (0..3).for_each(|at| cluster.revive(at));
+        for node in &cluster.start().await {
+            let mut client = cluster.connect(node).await;
             let answer = metadata(&mut client, &names).await;
             assert!(answer.topics.iter().all(|topic| topic.error_code == 0), "{answer:?}");
         }
