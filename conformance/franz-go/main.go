@@ -37,7 +37,7 @@ func check(name string, body func(context.Context) error) {
 }
 
 func client(opts ...kgo.Opt) *kgo.Client {
-	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(bootstrap), kgo.AllowAutoTopicCreation()}, opts...)...)
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(strings.Split(bootstrap, ",")...), kgo.AllowAutoTopicCreation()}, opts...)...)
 	if err != nil {
 		panic(err)
 	}

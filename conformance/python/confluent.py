@@ -266,7 +266,7 @@ def delete_records():
 def cluster():
     """describe_cluster"""
     described = admin.describe_cluster(request_timeout=10).result()
-    assert described.cluster_id and len(described.nodes) == 1
+    assert described.cluster_id and len(described.nodes) == len(BOOTSTRAP.split(","))
 
 
 @check
