@@ -124,16 +124,19 @@ async fn read_until_enough<E: Env>(
     let waiter = Arc::new(Waiter::default());
     let _registrations = register(rooms, turn, &waiter, reader.sight());
     let mut timer = rooms.env.sleep_until(deadline);
+    let mut woken_early = false;
     loop {
         waiter.reset();
         let pass = pass::read(rooms, reader, turn).await;
         if is_enough(&pass, patience) {
             return pass;
         }
-        let missing = patience.min_bytes - pass.bytes;
+        // Bytes are counted when they are appended. Where they did not become visible at once, the rest
+        // of them will be told of without being counted again: then any news is worth a look.
+        let missing = if woken_early { 1 } else { patience.min_bytes - pass.bytes };
         tokio::select! {
             biased;
-            () = waiter.arrived(i64::try_from(missing).unwrap_or(i64::MAX)) => {}
+            () = waiter.arrived(i64::try_from(missing).unwrap_or(i64::MAX)) => woken_early = true,
             () = &mut timer => return pass,
             () = reached(phase, Phase::Draining) => return pass,
         }

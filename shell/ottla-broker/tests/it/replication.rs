@@ -7,12 +7,17 @@ use ottla_broker::Broker;
 use ottla_config::{Layers, Setting};
 use ottla_env::Env;
 use ottla_env::sim::{Sim, SimEnv};
+use ottla_protocol::messages::alter_partition_reassignments_request::{
+    ReassignablePartition, ReassignableTopic,
+};
 use ottla_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use ottla_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use ottla_protocol::messages::fetch_response::PartitionData;
 use ottla_protocol::messages::metadata_request::MetadataRequestTopic;
 use ottla_protocol::messages::metadata_response::MetadataResponsePartition;
-use ottla_protocol::messages::{CreateTopicsRequest, FetchRequest, MetadataRequest};
+use ottla_protocol::messages::{
+    AlterPartitionReassignmentsRequest, CreateTopicsRequest, FetchRequest, MetadataRequest,
+};
 use ottla_protocol::records::{BatchOptions, batches, records};
 use ottla_protocol::{ErrorCode, Str};
 
@@ -88,7 +93,7 @@ impl<'a> Cluster<'a> {
         self.brokers.iter().position(Option::is_some).expect("somebody is up")
     }
 
-    async fn create_topic(&self, configs: &[(&str, &str)]) {
+    async fn create_topic(&self, replication_factor: i16, configs: &[(&str, &str)]) {
         let config = |(name, value): &(&str, &str)| CreatableTopicConfig {
             name: Str::copy_from(name),
             value: Some(Str::copy_from(value)),
@@ -97,7 +102,7 @@ impl<'a> Cluster<'a> {
         let topic = CreatableTopic {
             name: Str::from(TOPIC),
             num_partitions: 1,
-            replication_factor: 3,
+            replication_factor,
             configs: configs.iter().map(config).collect(),
             ..CreatableTopic::default()
         };
@@ -106,6 +111,33 @@ impl<'a> Cluster<'a> {
         let response = self.client(self.any_up()).await.call(7, &request).await;
         let result = &response.topics[0];
         assert_eq!(result.error_code, 0, "{:?}", result.error_message);
+    }
+
+    /// Moves the partition to these nodes, and waits until they have it and nobody else does.
+    async fn reassign(&self, places: &[usize]) {
+        let ids: Vec<i32> = places.iter().map(|at| i32::try_from(at + 1).unwrap()).collect();
+        let replicas = Some(ids.clone());
+        let partition =
+            ReassignablePartition { partition_index: 0, replicas, ..Default::default() };
+        let topic = ReassignableTopic {
+            name: Str::from(TOPIC),
+            partitions: vec![partition],
+            ..ReassignableTopic::default()
+        };
+        let request = AlterPartitionReassignmentsRequest {
+            timeout_ms: 5000,
+            topics: vec![topic],
+            ..Default::default()
+        };
+        let response = self.client(self.any_up()).await.call(0, &request).await;
+        let answer = &response.responses[0].partitions[0];
+        assert_eq!((response.error_code, answer.error_code), (0, 0), "{:?}", answer.error_message);
+        let same = |found: &[i32]| {
+            let mut found = found.to_vec();
+            found.sort_unstable();
+            found == ids
+        };
+        self.partition(|now| same(&now.replica_nodes) && same(&now.isr_nodes)).await;
     }
 
     /// The partition as a node that is up knows it, once it is as wanted.
@@ -208,7 +240,7 @@ fn every_replica_has_what_was_acknowledged() {
     let sim = Sim::new(11);
     sim.block_on(async {
         let cluster = Cluster::start(&sim).await;
-        cluster.create_topic(&[]).await;
+        cluster.create_topic(3, &[]).await;
         let expected: Vec<String> = (0..20).map(|at| format!("value-{at}")).collect();
         for value in &expected {
             cluster.produce(value).await;
@@ -229,7 +261,7 @@ fn acknowledged_records_outlive_their_leaders() {
         let sim = Sim::new(seed);
         sim.block_on(async {
             let mut cluster = Cluster::start(&sim).await;
-            cluster.create_topic(&[("min.insync.replicas", "2")]).await;
+            cluster.create_topic(3, &[("min.insync.replicas", "2")]).await;
             let mut acknowledged = Vec::new();
             for round in 0..3 {
                 for at in 0..5 {
@@ -264,7 +296,7 @@ fn too_few_in_sync_take_nothing() {
     let sim = Sim::new(5);
     sim.block_on(async {
         let mut cluster = Cluster::start(&sim).await;
-        cluster.create_topic(&[("min.insync.replicas", "3")]).await;
+        cluster.create_topic(3, &[("min.insync.replicas", "3")]).await;
         cluster.produce("all").await;
         let leader = cluster.leader().await;
         let other = (leader + 1) % NODES;
@@ -276,5 +308,40 @@ fn too_few_in_sync_take_nothing() {
         cluster.restart(other).await;
         cluster.produce("again").await;
         assert_eq!(cluster.values(leader, 2).await, ["all", "again"]);
+    });
+}
+
+/// Goal: followers come and go while a partition is in use: one replica becomes three, and another one
+/// is left alone with it; nothing acknowledged is lost on the way, and who has no replica any more says
+/// so.
+#[test]
+fn replicas_come_and_go() {
+    let sim = Sim::new(9);
+    sim.block_on(async {
+        let cluster = Cluster::start(&sim).await;
+        cluster.create_topic(1, &[]).await;
+        let mut expected = Vec::new();
+        let first = cluster.leader().await;
+        let last = (first + 2) % NODES;
+        for (round, places) in
+            [vec![first], vec![0, 1, 2], vec![last], vec![0, 1, 2]].into_iter().enumerate()
+        {
+            if round > 0 {
+                cluster.reassign(&places).await;
+            }
+            for at in 0..4 {
+                let value = format!("{round}-{at}");
+                cluster.produce(&value).await;
+                expected.push(value);
+            }
+            for at in 0..NODES {
+                if places.contains(&at) {
+                    assert_eq!(cluster.values(at, expected.len()).await, expected, "{}", name(at));
+                } else {
+                    let answer = cluster.fetch(at, 0).await;
+                    assert_eq!(answer.error_code, ErrorCode::NotLeaderOrFollower.code());
+                }
+            }
+        }
     });
 }
