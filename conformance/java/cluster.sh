@@ -70,8 +70,11 @@ if [ -n "${DATA_DIR:-}" ]; then
   logs() { find "$m" -name '*.log' | sort | paste -sd,; }
   check "dump-log --cluster-metadata-decoder" "TOPIC_RECORD.*three-$n" run $t.DumpLogSegments --cluster-metadata-decoder --files "$(logs)"
   check "dump-log: every batch is valid" "^0 lines" count "isvalid: false" run $t.DumpLogSegments --cluster-metadata-decoder --files "$(logs)"
-  shell() { timeout 60 java -Xmx256m -Dlog4j2.configurationFile="$conf" -cp "$KAFKA_LIBS/*" org.apache.kafka.shell.MetadataShell --snapshot "$(find "$m" -name '*.log' | sort | head -n 1)" "$@"; }
+  # It locks the directory, which is the node's while that runs.
+  copy=$(mktemp -d); cp "$m"/*.log "$copy"
+  shell() { timeout 60 java -Xmx256m -Dlog4j2.configurationFile="$conf" -cp "$KAFKA_LIBS/*" org.apache.kafka.shell.MetadataShell --snapshot "$(find "$copy" -name '*.log' | sort | head -n 1)" "$@"; }
   check "metadata-shell: the brokers" "^3 lines" count "^[123]$" shell ls /image/cluster/brokers
   check "metadata-shell: a topic" "three-$n" shell ls /image/topics/byName
+  rm -rf "$copy"
 fi
 exit $((failures > 0))

@@ -267,14 +267,17 @@ impl Cluster {
         self.nodes.iter().map(|node| (node.id, node.data())).collect()
     }
 
-    /// Stops all, brokers first; says who had to be killed.
+    /// Stops all at once; says which of Ottla's had to be killed. Kafka's last ones wait for a quorum
+    /// that is gone.
     pub(crate) fn stop(&mut self) -> Vec<String> {
+        self.nodes.iter_mut().for_each(Node::ask_to_stop);
         let mut wrong = Vec::new();
-        self.nodes.sort_by_key(|node| (node.is_controller, node.id));
         for node in &mut self.nodes {
-            wrong.extend(node.stop().err());
+            let ended = node.await_end();
+            if node.is_ottla() {
+                wrong.extend(ended.err());
+            }
         }
-        self.nodes.sort_by_key(|node| node.id);
         wrong
     }
 }

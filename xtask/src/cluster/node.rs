@@ -8,7 +8,7 @@ use super::kafka;
 use super::network::Network;
 
 /// An orderly stop takes no longer.
-const STOP_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// Lines of its log that are told where it ended by itself.
 const TOLD_LINES: usize = 30;
 
@@ -151,10 +151,20 @@ impl Node {
         }
     }
 
-    /// Stops it in order; says whether it had to be killed.
-    pub(crate) fn stop(&mut self) -> Result<Duration, String> {
+    /// SIGTERM; [`Node::await_end`] waits.
+    pub(crate) fn ask_to_stop(&mut self) {
         self.resume();
         self.signal("-TERM");
+    }
+
+    /// Stops it in order; how long it took.
+    pub(crate) fn stop(&mut self) -> Result<Duration, String> {
+        self.ask_to_stop();
+        self.await_end()
+    }
+
+    /// Waits until it has ended; kills it, and says so, if it does not.
+    pub(crate) fn await_end(&mut self) -> Result<Duration, String> {
         let start = Instant::now();
         while let Some(child) = &mut self.child {
             if matches!(child.try_wait(), Ok(Some(_))) {
@@ -168,6 +178,10 @@ impl Node {
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(start.elapsed())
+    }
+
+    pub(crate) fn is_ottla(&self) -> bool {
+        matches!(self.software, Software::Ottla { .. })
     }
 
     fn signal(&self, signal: &str) {
