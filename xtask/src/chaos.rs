@@ -8,7 +8,7 @@ mod options;
 mod plan;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use options::Options;
 use plan::{Act, Plan, Round, Who};
@@ -74,8 +74,10 @@ fn all(task: &str, options: &Options) -> Result<(), String> {
             None => Network::loopback(nodes)?,
         };
         println!("== {layout}");
-        let name = format!("ottla-{task}-{}-{}-{}", options.seed, std::process::id(), layout.len());
-        let folder = std::env::temp_dir().join(name.replace([',', ':'], "-"));
+        // In a network of its own a process has a small number, too.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let name = format!("ottla-{task}-{}-{}", options.seed, now.as_millis());
+        let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let mut cluster = Cluster::prepare(&seats, network, &folder, &options.settings)?;
         if let Some(whose) = options.measure {
