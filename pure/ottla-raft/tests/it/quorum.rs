@@ -55,3 +55,23 @@ fn a_leader_that_resigns_is_succeeded_without_a_timeout() {
     let next = world.leader();
     assert!(next.is_some_and(|next| next != leader), "the first successor asks at once: {next:?}");
 }
+
+/// A broker that was joined to a cluster knows bootstrap servers alone. After a restart it remembers who leads, and was
+/// never told where: it did not register.
+#[test]
+fn an_observer_that_restarts_learns_where_its_leader_is() {
+    let mut world = World::new(5, 3, 1, QUIET);
+    let observer = NodeId(4);
+    world.crash(observer);
+    world.by_servers = true;
+    world.start(observer);
+    world.run(10_000);
+    let leader = world.leader().unwrap();
+    let told = |world: &World| world.nodes[&observer].told.clone();
+    assert!(told(&world).is_some_and(|(id, address)| id == leader && !address.is_empty()));
+    world.crash(observer);
+    world.start(observer);
+    world.run(10_000);
+    assert_eq!(world.leader(), Some(leader));
+    assert!(told(&world).is_some_and(|(id, address)| id == leader && !address.is_empty()));
+}

@@ -56,6 +56,8 @@ pub(crate) struct Node {
     life: u64,
     /// Requests that came in and were not answered yet: from whom, under which number, and whether for a snapshot.
     open: BTreeMap<Token, (NodeId, u64, bool)>,
+    /// The leader that this life was last told of, and where it is.
+    pub(crate) told: Option<(NodeId, Endpoints)>,
 }
 
 /// How bad the world is.
@@ -75,6 +77,8 @@ pub(crate) struct World {
     voters: VoterSet,
     /// `kraft.version` 1: the log says who votes.
     pub(crate) is_dynamic: bool,
+    /// Observers know the voters by bootstrap servers alone.
+    pub(crate) by_servers: bool,
     /// Nodes that want to vote.
     pub(crate) joiners: BTreeSet<NodeId>,
     /// The sets that values of records stand for.
@@ -128,7 +132,7 @@ impl World {
 
     fn add_node(&mut self, id: NodeId) {
         let (disk, open) = (Disk::default(), BTreeMap::new());
-        self.nodes.insert(id, Node { raft: None, disk, life: 0, open });
+        self.nodes.insert(id, Node { raft: None, disk, life: 0, open, told: None });
         self.start(id);
     }
 
@@ -139,6 +143,7 @@ impl World {
             nodes: BTreeMap::new(),
             voters: VoterSet::default(),
             is_dynamic: false,
+            by_servers: false,
             joiners: BTreeSet::new(),
             sets: Vec::new(),
             changes: Vec::new(),
@@ -155,6 +160,7 @@ impl World {
     pub(crate) fn start(&mut self, id: NodeId) {
         let node = &self.nodes[&id];
         let bootstrap = (1..=i32::try_from(self.voters.len()).unwrap()).map(NodeId);
+        let is_observer = !bootstrap.clone().any(|voter| voter == id);
         let start = Start {
             me: key(id),
             listener: "CONTROLLER".into(),
@@ -164,7 +170,10 @@ impl World {
                 .filter(|v| *v != id)
                 .map(|v| endpoints(v)["CONTROLLER"].clone())
                 .collect(),
-            static_voters: if self.is_dynamic { VoterSet::default() } else { self.voters.clone() },
+            static_voters: match self.is_dynamic || (self.by_servers && is_observer) {
+                true => VoterSet::default(),
+                false => self.voters.clone(),
+            },
             voters: self.voters_on(&node.disk, id),
             kraft_versions: (0, 1),
             auto_join: self.joiners.contains(&id),
@@ -217,6 +226,7 @@ impl World {
         let survives = self.dice.below(4);
         let node = self.nodes.get_mut(&id).unwrap();
         node.raft = None;
+        node.told = None;
         node.life += 1;
         node.open.clear();
         node.disk.crash(survives);
@@ -365,7 +375,9 @@ impl World {
                 let delay_ms = self.dice.below(self.faults.sync_ms);
                 self.post(Letter::Applied { node: id, life, offset: high_watermark }, delay_ms);
             }
-            Action::LeaderChanged { epoch, is_me, .. } => {
+            Action::LeaderChanged { epoch, leader, is_me } => {
+                let where_it_is = node.raft.as_ref().map(|raft| raft.leader_endpoints().clone());
+                node.told = leader.zip(where_it_is);
                 if is_me {
                     self.promises.leads(id, epoch);
                 }

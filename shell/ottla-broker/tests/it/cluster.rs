@@ -19,7 +19,11 @@ use tokio::sync::oneshot;
 
 use crate::world::{Client, Node};
 
+mod formatting;
+
 mod forming;
+
+mod groups;
 
 mod intruders;
 
@@ -58,6 +62,8 @@ pub(crate) struct Cluster {
     client: SimEnv,
     /// The first node is found by its address, and others join it; nobody's configuration names the voters.
     is_founded: bool,
+    /// Nodes are told which cluster they are of.
+    names_cluster: bool,
 }
 
 const NAMES: [&str; 6] = ["n1", "n2", "n3", "n4", "n5", "n6"];
@@ -74,7 +80,12 @@ impl Cluster {
         };
         let seats = roles.iter().enumerate().map(seat).collect();
         let client = sim.node("client");
-        Cluster { sim, seats, client, is_founded: false }
+        Cluster { sim, seats, client, is_founded: false, names_cluster: true }
+    }
+
+    /// The nodes have to find out themselves which cluster they are of.
+    pub(crate) fn without_id(self) -> Cluster {
+        Cluster { names_cluster: false, ..self }
     }
 
     /// Three nodes that are broker and controller each.
@@ -116,7 +127,9 @@ impl Cluster {
                 ("controller.quorum.auto.join.enable", "true".to_owned()),
             ],
         };
-        settings.into_iter().chain(quorum).map(|(key, value)| (key.to_owned(), value)).collect()
+        let is_said = |key: &str| self.names_cluster || key != "ottla.cluster.id";
+        let said = settings.into_iter().chain(quorum).filter(|(key, _)| is_said(key));
+        said.map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
     /// Starts a node on its machine, and waits until it serves or is refused.

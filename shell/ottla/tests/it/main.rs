@@ -3,6 +3,7 @@
 // A black box is looked at from outside: with the operating system's own clock and sockets.
 #![allow(clippy::unwrap_used, clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod cluster;
 mod commands;
 mod config;
 mod data_dir;

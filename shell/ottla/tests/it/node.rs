@@ -11,6 +11,9 @@ use std::time::Duration;
 /// Longest wait for anything a node does.
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
+/// Longest start: a node that joins others waits for them.
+const START_MAX: Duration = Duration::from_secs(60);
+
 /// A folder that is gone when the test ends.
 pub(crate) struct Folder(PathBuf);
 
@@ -98,14 +101,17 @@ impl Node {
         let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut banner = String::new();
-        while !banner.contains("\n  cluster") {
-            if out.read_line(&mut banner).unwrap() == 0 {
-                let mut err = String::new();
-                child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
-                panic!("the node ended: {banner}{err}");
+        let banner = within(child.id(), START_MAX, || {
+            let mut banner = String::new();
+            while !banner.contains("\n  cluster") {
+                if out.read_line(&mut banner).unwrap() == 0 {
+                    let mut err = String::new();
+                    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+                    panic!("the node ended: {banner}{err}");
+                }
             }
-        }
+            banner
+        });
         let listener = banner.lines().nth(1).and_then(|line| line.split_whitespace().last());
         let address = listener.unwrap().parse().unwrap();
         Node { child, banner, address, _out: out }
