@@ -38,7 +38,12 @@ impl<E: Env> Connection<E> {
                 self.note(moved?);
             }
             () = alarm => self.check_time()?,
-            () = reached(phase, next_phase) => if draining { return Err(End::Stopping) },
+            () = reached(phase, next_phase) => {
+                // A node that was dropped moves on to no phase at all.
+                if draining || *phase.borrow() < next_phase {
+                    return Err(End::Stopping);
+                }
+            }
         }
         Ok(())
     }

@@ -113,6 +113,19 @@ fn a_node_that_was_away_for_long_is_given_a_snapshot() {
         let mut client = cluster.connect(&again).await;
         let answer = metadata(&mut client, &all).await;
         assert!(answer.topics.iter().all(|topic| topic.error_code == 0), "{answer:?}");
+        // Now everybody does.
+        (0..3).for_each(|at| cluster.kill(at));
+        (0..3).for_each(|at| cluster.revive(at));
+        let starting: Vec<_> = (0..3).map(|at| cluster.begin(at, &[OFTEN])).collect();
+        let mut nodes = Vec::new();
+        for started in starting {
+            nodes.push(cluster.formed(started).await);
+        }
+        for node in &nodes {
+            let mut client = cluster.connect(node).await;
+            let answer = metadata(&mut client, &all).await;
+            assert!(answer.topics.iter().all(|topic| topic.error_code == 0), "{answer:?}");
+        }
     });
 }
 
