@@ -218,11 +218,21 @@ impl<E: Env> RaftDriver<E> {
         let endpoint = core.raft.leader_endpoints().get(&self.listener);
         let address = endpoint.filter(|_| core.raft.election().epoch == epoch);
         let address = address.map(super::endpoints::host_and_port);
-        tracing::info!(epoch, ?leader, address, "the metadata quorum's leader");
+        let leader = leader.map(|leader| leader.0);
+        let is_news = {
+            let view = self.view.borrow();
+            (view.epoch, view.leader) != (epoch, leader)
+        };
+        match leader {
+            Some(leader) if is_news => {
+                tracing::info!(epoch, leader, address, "the metadata quorum has a leader");
+            }
+            None if is_news => tracing::info!(epoch, "the metadata quorum looks for a leader"),
+            _ => {}
+        }
         self.view.send_modify(|view| {
             (view.epoch, view.is_me) = (epoch, false);
-            view.leader = leader.map(|leader| leader.0);
-            view.leader_address = address;
+            (view.leader, view.leader_address) = (leader, address);
         });
     }
 

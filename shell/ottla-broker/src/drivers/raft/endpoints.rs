@@ -37,13 +37,26 @@ pub(super) fn listener_name(config: &BrokerConfig) -> String {
     names.first().cloned().unwrap_or_else(|| "CONTROLLER".to_owned())
 }
 
+/// Whether other machines can be told where this node's listener of the quorum is: a wildcard is no address, and the
+/// loopback that stands for it would send them to themselves.
+pub(super) fn is_reachable(config: &BrokerConfig) -> bool {
+    let name = listener_name(config);
+    let listener = config.listeners.iter().find(|listener| listener.name == name);
+    listener.is_some_and(|listener| {
+        !is_wildcard(&listener.host) || matches!(listener.advertised, Advertised::At { .. })
+    })
+}
+
+fn is_wildcard(host: &str) -> bool {
+    matches!(host, "" | "0.0.0.0" | "::")
+}
+
 fn advertised(listener: &Listener, bound_port: u16) -> Endpoint {
     match &listener.advertised {
         Advertised::At { host, port: 0 } => Endpoint { host: host.clone(), port: bound_port },
         Advertised::At { host, port } => Endpoint { host: host.clone(), port: *port },
         Advertised::Auto => {
-            let is_any = matches!(listener.host.as_str(), "" | "0.0.0.0" | "::");
-            let host = if is_any { "localhost" } else { &listener.host };
+            let host = if is_wildcard(&listener.host) { "localhost" } else { &listener.host };
             Endpoint { host: host.to_owned(), port: bound_port }
         }
     }
@@ -55,3 +68,6 @@ impl<E: Env> RaftDriver<E> {
         self.own_endpoints.get(&self.listener).map(host_and_port)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use ottla_protocol::{Str, Uuid};
 use ottla_raft::replica::Endpoints;
 use ottla_raft::{Endpoint, NodeId, ReplicaKey, Voter, VoterSet};
 
-use super::endpoints::listener_name;
+use super::endpoints::{is_reachable, listener_name};
 use super::metadata_log::BATCH_BYTES_MAX;
 
 /// The `kraft.version`s this node can speak.
@@ -33,6 +33,7 @@ pub(super) fn configured(config: &BrokerConfig, own: &Endpoints) -> VoterSet {
 pub(super) fn founder(config: &BrokerConfig, me: ReplicaKey, own: &Endpoints) -> Option<VoterSet> {
     let can_be_joined = config.founds_quorum()
         && own.contains_key(&listener_name(config))
+        && is_reachable(config)
         && me.directory_id.is_some();
     let voter = Voter { key: me, endpoints: own.clone(), kraft_versions: KRAFT_VERSIONS };
     can_be_joined.then(|| VoterSet::new([voter]))
