@@ -57,7 +57,7 @@ impl Story<'_> {
     ) -> Result<Vec<TopicPartition>, String> {
         loop {
             let wrong = match self.metadata_of_all(env).await {
-                Ok(told) => match disorder(&told) {
+                Ok(told) => match missing(&told, &self.setup.names()).or_else(|| disorder(&told)) {
                     None => return Ok(partitions(&told)),
                     Some(text) => text,
                 },
@@ -97,6 +97,7 @@ impl Story<'_> {
             ..ProducerOptions::default()
         };
         let producer = Producer::new(client, options).map_err(|error| error.to_string())?;
+        let known = self.metadata_of_all(env).await.unwrap_or_default();
         let mut sent = Vec::new();
         for (number, partition) in partitions.iter().enumerate() {
             let TopicPartition { topic, partition } = partition;
@@ -111,7 +112,11 @@ impl Story<'_> {
             sent.push((producer.send(record).await.map_err(failed)?, topic, *partition, v));
         }
         for (delivery, topic, partition, v) in sent {
-            let failed = |error| format!("liveness: probe to {topic}-{partition}: {error}");
+            let failed = |error| {
+                let key = (topic.clone(), partition);
+                let told: Vec<_> = known.iter().map(|told| told.get(&key)).collect();
+                format!("liveness: probe to {topic}-{partition}: {error}; nodes say {told:?}")
+            };
             let delivered = delivery.await.map_err(failed)?;
             let what = What::Ack { at: place(topic, partition), o: delivered.offset, v: &*v };
             self.setup.diary.note(self.sim.now(), "probe", what);
@@ -241,6 +246,16 @@ fn told(response: MetadataResponse) -> BTreeMap<(Str, i32), Told> {
         }
     }
     found
+}
+
+/// A topic that somebody does not know.
+fn missing(told: &[BTreeMap<(Str, i32), Told>], names: &[&str]) -> Option<String> {
+    let unknown = |(node, known): (usize, &BTreeMap<(Str, i32), Told>)| {
+        let has = |name: &&&str| !known.keys().any(|(topic, _)| &**topic == **name);
+        let name = names.iter().find(has)?;
+        Some(format!("n{node} does not know {name}; it knows {:?}", known.keys()))
+    };
+    (1..).zip(told).find_map(unknown)
 }
 
 /// What is not yet as it should be.

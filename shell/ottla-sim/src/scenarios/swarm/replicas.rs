@@ -17,6 +17,8 @@ use crate::wire::Connection;
 /// The newest version that names topics by name; from 11 on a follower may serve it (KIP-392).
 const FETCH_NEWEST: i16 = 12;
 const FETCH_BYTES: i32 = 1 << 20;
+/// Answers without records in all, of half a second each.
+const WAITS_MAX: u32 = 20;
 
 /// Base offset of a batch, and a hash of all its bytes.
 type Batches = BTreeMap<i64, u64>;
@@ -46,7 +48,7 @@ async fn read(
 ) -> Result<Batches, String> {
     let mut connection = Connection::open(env, address).await.map_err(|error| error.to_string())?;
     let mut found = Batches::new();
-    let mut next = start;
+    let (mut next, mut waits) = (start, 0);
     while next < end {
         let request = request(partition, next);
         let answered = connection.call(&request, FETCH_NEWEST).await;
@@ -63,7 +65,11 @@ async fn read(
             next = next.max(header.last_offset() + 1);
         }
         if next == before {
-            return Err(format!("nothing at {next}, which the leader has"));
+            // A follower hears of the high watermark with its next fetch.
+            waits += 1;
+            if waits > WAITS_MAX {
+                return Err(format!("nothing at {next}, which the leader has"));
+            }
         }
     }
     Ok(found)

@@ -94,6 +94,11 @@ impl Setup {
         topics
     }
 
+    /// Names of all topics.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        self.topics().iter().map(|(name, ..)| *name).collect()
+    }
+
     /// Of the last records of `SHORT`, how many retention must leave at least.
     pub(super) fn kept_records(&self) -> i64 {
         // No batch takes more than its records, its header and what each record adds.

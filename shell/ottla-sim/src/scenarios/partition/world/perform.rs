@@ -3,8 +3,9 @@
 use ottla_judge::watch::Entry;
 use ottla_replica::{follower, leader};
 
+use super::super::controller::Decision;
 use super::super::node::Role;
-use super::{Letter, WAIT_MS, World};
+use super::{LOST_MS, Letter, WAIT_MS, World};
 
 impl World {
     pub(super) fn perform_leading(&mut self, id: i32, actions: Vec<leader::Action>) {
@@ -16,7 +17,11 @@ impl World {
                 }
                 leader::Action::AlterPartition(proposal) => {
                     let boot = self.nodes[&id].boot;
-                    self.send(Letter::Alter { from: id, boot, proposal });
+                    self.send(Letter::Alter { from: id, boot, proposal: proposal.clone() });
+                    // An answer that does not come is one that says nothing.
+                    let decision = Decision::Unknown;
+                    let lost = Letter::Altered { to: id, boot, proposal, decision };
+                    self.post(lost, LOST_MS);
                 }
                 leader::Action::IsrChanged => {}
             }
