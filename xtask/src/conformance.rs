@@ -126,7 +126,7 @@ fn run_client(client: &'static Client, target: &Target) -> Row {
         return row;
     }
     let output = Command::new("timeout")
-        .args(["300", "bash", "-c", client.run])
+        .args(["600", "bash", "-c", client.run])
         .current_dir(source::root().join("conformance").join(client.folder))
         .env("BOOTSTRAP", &target.bootstrap)
         .env("DATA_DIR", &target.data)

@@ -16,6 +16,9 @@ rootLogger.appenderRef.c.ref=c
 /// Its storage tool was moved between modules.
 const STORAGE_TOOLS: [&str; 2] = ["kafka.tools.StorageTool", "org.apache.kafka.tools.StorageTool"];
 
+/// What Ottla does not have yet, at the level that says so: a broker that lacks a finalized feature is refused.
+const ABSENT: [&str; 3] = ["share.version=0", "streams.version=0", "transaction.version=0"];
+
 /// The folder of a version's jars; fetched by name on first use.
 pub(crate) fn jars(version: &str) -> Result<PathBuf, String> {
     let home = source::root().join("target").join(format!("kafka-{version}"));
@@ -80,7 +83,9 @@ pub(crate) fn format(
     for tool in STORAGE_TOOLS {
         let output = Command::new("java")
             .args(words(libs, folder)?)
-            .args([tool, "format", "-t", cluster_id, "--release-version", release, "-c"])
+            .args([tool, "format", "-t", cluster_id, "--release-version", release])
+            .args(ABSENT.iter().flat_map(|feature| ["--feature", feature]))
+            .arg("-c")
             .arg(properties)
             .output()
             .map_err(|error| format!("java: {error}"))?;
