@@ -519,7 +519,7 @@ impl World {
     fn voters_in_copy(&self, id: NodeId, at: OffsetAndEpoch) -> Option<(i64, VoterSet)> {
         let copy = self.nodes[&id].disk.copy.chunks(16);
         let values = copy.map(|entry| u64::from_be_bytes(entry[8..].try_into().unwrap()));
-        values.filter_map(|value| self.set(value)).last().map(|set| (at.offset - 1, set))
+        values.filter_map(|value| self.set(value)).next_back().map(|set| (at.offset - 1, set))
     }
 
     /// The machine knows a bootstrap server by a negative id: the answer comes from that one too.
