@@ -9,6 +9,7 @@ mod bad_input;
 mod cluster;
 mod fetch;
 mod groups;
+mod lessons;
 mod limits;
 mod metadata;
 mod produce;

@@ -51,3 +51,22 @@ fn a_broker_that_finds_no_controller_says_whom_it_asked() {
         assert!(error.to_string().contains(&asked), "{error}");
     });
 }
+
+/// Goal: where only bootstrap servers are named, the first of them begins the cluster, and the others
+/// wait for it and join, in whatever order they start.
+#[test]
+fn the_first_bootstrap_server_founds_the_cluster() {
+    let roles = ["broker,controller", "broker,controller", "broker"];
+    let cluster = Cluster { is_founded: true, ..Cluster::new(54, &roles) };
+    cluster.without_id().run(async |cluster| {
+        let starting: Vec<_> = [2, 1, 0].iter().map(|at| cluster.begin(*at, &[])).collect();
+        let mut nodes = Vec::new();
+        for started in starting {
+            let started = cluster.client.timeout(FORMING_MAX, started).await;
+            nodes.push(started.expect("in time").expect("it is up").expect("a start"));
+        }
+        let id = nodes[2].broker.cluster_id().to_owned();
+        assert!(nodes.iter().all(|node| node.broker.cluster_id() == id));
+        cluster.until_live(&nodes[0], &[1, 2, 3]).await;
+    });
+}

@@ -7,14 +7,14 @@ use ottla_protocol::messages::{FindCoordinatorRequest, OffsetCommitRequest, Offs
 
 use super::*;
 
-const GROUP: Str = Str::from_static("readers");
+const GROUP: &str = "readers";
 /// The offsets topic of these tests: few partitions, so that a cluster takes little time to make it.
 const FEW: (&str, &str) = ("offsets.topic.num.partitions", "3");
 
 /// The seat of the group's coordinator, as a node says.
 async fn find(cluster: &Cluster, node: &Node<SimEnv>) -> Result<usize, ErrorCode> {
     let request =
-        FindCoordinatorRequest { coordinator_keys: vec![GROUP.clone()], ..Default::default() };
+        FindCoordinatorRequest { coordinator_keys: vec![Str::from(GROUP)], ..Default::default() };
     let response = cluster.connect(node).await.call(6, &request).await;
     let found = &response.coordinators[0];
     match ErrorCode::from_code(found.error_code).unwrap() {
@@ -36,7 +36,7 @@ async fn until_found(cluster: &Cluster, node: &Node<SimEnv>) -> usize {
 
 async fn commit(cluster: &Cluster, node: &Node<SimEnv>, offset: i64) -> ErrorCode {
     let request = OffsetCommitRequest {
-        group_id: GROUP.clone(),
+        group_id: Str::from(GROUP),
         generation_id_or_member_epoch: -1,
         topics: vec![OffsetCommitRequestTopic {
             name: Str::from("t"),
@@ -54,7 +54,7 @@ async fn commit(cluster: &Cluster, node: &Node<SimEnv>, offset: i64) -> ErrorCod
 
 async fn committed(cluster: &Cluster, node: &Node<SimEnv>) -> i64 {
     let request =
-        OffsetFetchRequest { group_id: GROUP.clone(), topics: None, ..Default::default() };
+        OffsetFetchRequest { group_id: Str::from(GROUP), topics: None, ..Default::default() };
     let response = cluster.connect(node).await.call(7, &request).await;
     assert_eq!(response.error_code, 0);
     response.topics[0].partitions[0].committed_offset
