@@ -1,5 +1,7 @@
 //! Nodes die and come back.
 
+use ottla_protocol::messages::UnregisterBrokerRequest;
+
 use super::*;
 
 /// Goal: the loss of the active controller costs its cluster an election and nothing else.
@@ -133,5 +135,46 @@ fn a_node_catches_up_from_a_snapshot() {
             let answer = metadata(&mut client, &names).await;
             assert!(answer.topics.iter().all(|topic| topic.error_code == 0), "{answer:?}");
         }
+    });
+}
+
+/// Goal: a broker that was unregistered though it lives registers anew, and serves again.
+#[test]
+fn a_live_broker_that_was_unregistered_comes_back() {
+    Cluster::combined(16).run(async |cluster| {
+        let nodes = cluster.start().await;
+        let active = cluster.active_controller(0).await;
+        let other = (active + 1) % 3;
+        let mut client = cluster.connect(&nodes[active]).await;
+        assert_eq!(create(&mut client, "spread", 3, 1).await.topics[0].error_code, 0);
+        let broker_id = cluster.seats[other].id;
+        let request = UnregisterBrokerRequest { broker_id, ..Default::default() };
+        let answer = client.call(0, &request).await;
+        assert_eq!(answer.error_code, 0, "{answer:?}");
+        cluster.until_live(&nodes[active], &[1, 2, 3]).await;
+        let mut client = cluster.connect(&nodes[other]).await;
+        let answer = metadata(&mut client, &["spread"]).await;
+        let partitions = &answer.topics[0].partitions;
+        assert!(partitions.iter().all(|partition| partition.error_code == 0), "{answer:?}");
+    });
+}
+
+/// Goal: one node with a controller listener, as Kafka's first steps have it, waits for nobody when
+/// its process is killed and started again.
+#[test]
+fn a_quorum_of_one_is_back_at_once() {
+    Cluster::new(17, &["broker,controller"]).run(async |cluster| {
+        let node = cluster.start_one(0).await;
+        let mut client = cluster.connect(&node).await;
+        assert_eq!(create(&mut client, "kept", 1, 1).await.topics[0].error_code, 0);
+        cluster.kill(0);
+        cluster.revive(0);
+        let began = cluster.client.now();
+        let node = cluster.start_one(0).await;
+        let took = cluster.client.now() - began;
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        let mut client = cluster.connect(&node).await;
+        let answer = metadata(&mut client, &["kept"]).await;
+        assert_eq!(answer.topics[0].partitions[0].error_code, 0, "{answer:?}");
     });
 }
