@@ -29,6 +29,8 @@ mod intruders;
 
 mod roles;
 
+mod storm;
+
 mod takeover;
 
 mod voters;

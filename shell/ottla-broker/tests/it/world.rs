@@ -172,6 +172,20 @@ impl<E: Env> Client<E> {
         response
     }
 
+    /// The same from a node that may die meanwhile.
+    pub(crate) async fn try_answer<R: Request>(
+        &mut self,
+        version: i16,
+        correlation_id: i32,
+    ) -> Option<R::Response> {
+        let frame = self.frame().await?;
+        let mut decoder = Decoder::new(frame);
+        let header_version = R::KEY.response_header_version(version);
+        let header = ResponseHeader::decode(&mut decoder, header_version).unwrap();
+        assert_eq!(header.correlation_id, correlation_id);
+        Some(R::Response::decode(&mut decoder, version).unwrap())
+    }
+
     pub(crate) async fn call<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
         let correlation_id = self.post(version, request).await;
         self.answer::<R>(version, correlation_id).await

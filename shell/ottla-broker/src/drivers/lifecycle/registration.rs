@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ottla_config::FlushMode;
 use ottla_env::Env;
-use ottla_metadata::image::SUPPORTED;
+use ottla_metadata::image::{Features, SUPPORTED};
 use ottla_protocol::messages::BrokerRegistrationRequest;
 use ottla_protocol::messages::broker_registration_request::{Feature, Listener};
 use ottla_protocol::{ErrorCode, Str};
@@ -73,9 +73,10 @@ impl<E: Env> LifecycleDriver<E> {
                 }
                 Verdict::OtherCluster => return Err(self.elsewhere(None)),
                 Verdict::Refused => {
-                    let message =
-                        message.map_or_else(String::new, |message| format!(": {message}"));
-                    return Err(LifecycleError::Refused(format!("{}{message}", code.name())));
+                    let features = beyond(&self.metadata.image().features);
+                    let said = message.map(|message| message.to_string()).or(features);
+                    let said = said.map_or_else(String::new, |said| format!(": {said}"));
+                    return Err(LifecycleError::Refused(format!("{}{said}", code.name())));
                 }
                 Verdict::Again if code == ErrorCode::RequestTimedOut => {
                     self.say_who_is_silent();
@@ -143,6 +144,25 @@ impl<E: Env> LifecycleDriver<E> {
     }
 }
 
+/// What the cluster has agreed on and this node does not know: a controller says no more than that
+/// there is something.
+fn beyond(features: &Features) -> Option<String> {
+    let is_beyond = |(name, level): &(&Str, i16)| {
+        let known = SUPPORTED.iter().find(|known| name.as_str() == known.name);
+        known.is_none_or(|known| *level < known.min || *level > known.max)
+    };
+    let named =
+        features.finalized().filter(is_beyond).map(|(name, level)| format!("{name}={level}"));
+    let named: Vec<String> = named.collect();
+    (!named.is_empty()).then(|| {
+        format!(
+            "the cluster has agreed on {}, which this node does not serve; lower that with \
+             kafka-features.sh downgrade before this node joins",
+            named.join(", ")
+        )
+    })
+}
+
 /// Registers anew where the controller no longer knows this life of the broker.
 pub(super) async fn again<E: Env>(driver: &Arc<LifecycleDriver<E>>) {
     tracing::warn!(
@@ -157,7 +177,26 @@ pub(super) async fn again<E: Env>(driver: &Arc<LifecycleDriver<E>>) {
 
 #[cfg(test)]
 mod tests {
+    use ottla_metadata::MetadataRecord;
+    use ottla_metadata::controller::Controller;
+    use ottla_protocol::messages::FeatureLevelRecord;
+
     use super::*;
+
+    #[test]
+    fn a_feature_that_is_not_served_is_named() {
+        let level = |name: &'static str, feature_level| -> MetadataRecord {
+            FeatureLevelRecord { name: Str::from(name), feature_level, ..Default::default() }.into()
+        };
+        let known = [level("metadata.version", 33), level("group.version", 1)];
+        let features = |records: &[MetadataRecord]| {
+            Controller::from_snapshot(records, 9).unwrap().image().features.clone()
+        };
+        assert_eq!(beyond(&features(&known)), None);
+        let [version, group] = known;
+        let text = beyond(&features(&[version, group, level("no.version", 2)])).unwrap();
+        assert!(text.contains("no.version=2") && !text.contains("group.version"), "{text}");
+    }
 
     #[test]
     fn only_what_cannot_pass_ends_a_start() {
