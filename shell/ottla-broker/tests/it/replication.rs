@@ -27,6 +27,10 @@ const NODES: usize = 3;
 /// Nothing in a test takes longer, in simulated time.
 const PATIENCE: Duration = Duration::from_secs(120);
 const TOPIC: &str = "t";
+/// How long a follower may lag: much shorter than a broker's session.
+const LAG_MAX: Duration = Duration::from_secs(2);
+/// Before the controller misses a broker by itself.
+const SESSION: Duration = Duration::from_secs(9);
 
 fn name(at: usize) -> String {
     format!("node-{}", at + 1)
@@ -65,6 +69,7 @@ impl<'a> Cluster<'a> {
             ("controller.listener.names", "CONTROLLER".to_owned()),
             ("controller.quorum.voters", voters.join(",")),
             ("log.dirs", "/data".to_owned()),
+            ("replica.lag.time.max.ms", LAG_MAX.as_millis().to_string()),
             ("ottla.cluster.id", "MkU3OEVBNTcwNTJENDM2Qg".to_owned()),
         ];
         let settings = settings.into_iter().map(|(key, value)| Setting::flag(key, value));
@@ -342,6 +347,35 @@ fn replicas_come_and_go() {
                     assert_eq!(answer.error_code, ErrorCode::NotLeaderOrFollower.code());
                 }
             }
+        }
+    });
+}
+
+/// Goal: a follower that lives and cannot be reached leaves the ISR by its leader's word, long before
+/// its broker would be fenced, and comes back in once it can. Method: the way between the two is cut.
+#[test]
+fn who_lags_is_out_of_sync_until_it_has_caught_up() {
+    let sim = Sim::new(17);
+    sim.block_on(async {
+        let cluster = Cluster::start(&sim).await;
+        cluster.create_topic(3, &[]).await;
+        cluster.produce("before").await;
+        let leader = cluster.leader().await;
+        let other = (leader + 1) % NODES;
+        let id = i32::try_from(other + 1).unwrap();
+        sim.cut(&name(leader), &name(other));
+        let began = sim.now();
+        // It waits for the follower, and goes on without it.
+        cluster.produce("meanwhile").await;
+        let found = cluster.partition(|now| !now.isr_nodes.contains(&id)).await;
+        assert_eq!(found.isr_nodes.len(), NODES - 1);
+        assert!(sim.now() < began + SESSION, "its leader was not waited for");
+        sim.heal(&name(leader), &name(other));
+        cluster.partition(|now| now.isr_nodes.len() == NODES).await;
+        cluster.produce("after").await;
+        for at in 0..NODES {
+            let found = cluster.values(at, 3).await;
+            assert_eq!(found, ["before", "meanwhile", "after"], "{}", name(at));
         }
     });
 }
