@@ -21,6 +21,8 @@
 // Lowest floor first; a module uses only those above it.
 mod progress;
 
+mod throttle;
+
 pub mod isr;
 
 pub mod leader;
@@ -30,3 +32,4 @@ pub mod follower;
 pub use follower::{FetchPoint, Follower, LogBounds};
 pub use isr::{Isr, Member};
 pub use leader::{Leader, PartitionState};
+pub use throttle::Throttle;

@@ -138,8 +138,17 @@ async fn read_until_enough<E: Env>(
             biased;
             () = waiter.arrived(i64::try_from(missing).unwrap_or(i64::MAX)) => woken_early = true,
             () = &mut timer => return pass,
+            () = opened(rooms, &pass) => {}
             () = reached(phase, Phase::Draining) => return pass,
         }
+    }
+}
+
+/// Until a throttle lets more pass that held this pass back; never where none did.
+async fn opened<E: Env>(rooms: &Rooms<E>, pass: &Pass<FileOf<E>>) {
+    match pass.closed_for.and_then(|wait| u64::try_from(wait).ok()) {
+        Some(wait) => rooms.env.sleep(Duration::from_millis(wait)).await,
+        None => std::future::pending().await,
     }
 }
 

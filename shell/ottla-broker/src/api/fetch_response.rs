@@ -50,6 +50,8 @@ pub(crate) struct Fetched<F> {
     pub(crate) aborted: Option<Vec<(i64, i64)>>,
     pub(crate) records: Found<F>,
     pub(crate) bytes: usize,
+    /// Milliseconds until a follower may be sent more, if it is throttled now (KIP-73).
+    pub(crate) closed_for: Option<i64>,
 }
 
 impl<F> std::fmt::Debug for Fetched<F> {
@@ -90,6 +92,7 @@ impl<F: File> Fetched<F> {
             aborted: None,
             records: Found::Memory(Chunks::new()),
             bytes: 0,
+            closed_for: None,
         }
     }
 

@@ -141,6 +141,20 @@ impl<E: Env> Fetchers<E> {
         })
     }
 
+    /// Milliseconds for which a partition is not to be asked for, if it is throttled and its replica
+    /// here is not in sync: one that is follows without a throttle (KIP-73).
+    fn throttled_for(&self, partition: &Partition<E>) -> Option<i64> {
+        if !partition.fetches_throttled() {
+            return None;
+        }
+        let image = Arc::clone(&self.image.lock());
+        let known = image.topics.by_id(partition.topic_id)?.partitions.get(&partition.index)?;
+        if known.isr.contains(&self.office.node_id()) {
+            return None;
+        }
+        self.office.fetching_closed_for()
+    }
+
     fn client_options(&self) -> ClientOptions {
         let millis = |ms: i32| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
         let timeout = millis(self.config.get().replication.replica_socket_timeout_ms);

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use ottla_config::ThrottledReplicas;
 use ottla_env::Env;
 use ottla_protocol::{ErrorCode, Str, Uuid};
 use ottla_replica::leader::{self, Altered, Fetch, FetchVerdict, OwnLog};
@@ -17,6 +18,13 @@ use super::office::Office;
 use super::replica::{Part, Replica, Role};
 use super::watchers::Watchers;
 use crate::log::{self, LogConfig, LogError, ProgressListener};
+
+/// A topic's settings, as its partitions take them.
+pub(crate) struct TopicSettings {
+    pub(crate) log: LogConfig,
+    pub(crate) throttled_leaders: ThrottledReplicas,
+    pub(crate) throttled_followers: ThrottledReplicas,
+}
 
 /// What a client believes that knows of no epoch.
 const NO_EPOCH: i32 = -1;
@@ -198,10 +206,26 @@ impl<E: Env> Partition<E> {
     }
 
     /// New settings.
-    pub(super) fn configure(&self, config: &LogConfig) {
-        self.log.set_config(config.clone());
-        let settings = self.replica.office.settings(config.min_insync_replicas);
+    pub(super) fn configure(&self, settings: &TopicSettings) {
+        self.log.set_config(settings.log.clone());
+        self.throttle(settings);
+        let settings = self.replica.office.settings(settings.log.min_insync_replicas);
         self.as_leader(|leader| self.step(leader, leader::Event::Configured(settings)));
+    }
+
+    /// Which replicas of the topic are throttled.
+    pub(super) fn throttle(&self, settings: &TopicSettings) {
+        self.replica.throttle(&settings.throttled_leaders, &settings.throttled_followers);
+    }
+
+    /// Whether what this node sends to followers that lag is throttled (KIP-73).
+    pub(crate) fn sends_throttled(&self) -> bool {
+        self.replica.sends_throttled()
+    }
+
+    /// Whether what this node fetches is throttled.
+    pub(crate) fn fetches_throttled(&self) -> bool {
+        self.replica.fetches_throttled()
     }
 
     /// The partition is gone, or its disk: whoever waits is sent away.

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use ottla_env::Env;
 use ottla_protocol::Uuid;
-use ottla_replica::Member;
 use ottla_replica::leader::{Proposal, Settings};
+use ottla_replica::{Member, Throttle};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -25,6 +25,9 @@ pub(crate) struct Office<E: Env> {
     broker_epoch: AtomicI64,
     proposals: Mutex<BTreeMap<PartitionKey, Proposal>>,
     asked: Notify,
+    /// What throttled followers may be sent by this node, and what it may fetch as one.
+    sending: Mutex<Throttle>,
+    fetching: Mutex<Throttle>,
 }
 
 impl<E: Env> Office<E> {
@@ -36,6 +39,8 @@ impl<E: Env> Office<E> {
             broker_epoch: AtomicI64::new(-1),
             proposals: Mutex::default(),
             asked: Notify::new(),
+            sending: Mutex::default(),
+            fetching: Mutex::default(),
         }
     }
 
@@ -85,5 +90,27 @@ impl<E: Env> Office<E> {
     /// Until something is asked for.
     pub(crate) async fn asked(&self) {
         self.asked.notified().await;
+    }
+
+    /// Milliseconds until throttled followers may be sent something again (KIP-73).
+    pub(crate) fn sending_closed_for(&self) -> Option<i64> {
+        let rate = self.config.get().replication.leader_replication_throttled_rate;
+        self.sending.lock().closed_for(rate, self.now_ms())
+    }
+
+    /// A throttled follower is sent so many bytes.
+    pub(crate) fn sends(&self, bytes: usize) {
+        self.sending.lock().pass(bytes);
+    }
+
+    /// Milliseconds until something may be fetched for throttled replicas again (KIP-73).
+    pub(crate) fn fetching_closed_for(&self) -> Option<i64> {
+        let rate = self.config.get().replication.follower_replication_throttled_rate;
+        self.fetching.lock().closed_for(rate, self.now_ms())
+    }
+
+    /// So many bytes came for a throttled replica.
+    pub(crate) fn fetches(&self, bytes: usize) {
+        self.fetching.lock().pass(bytes);
     }
 }

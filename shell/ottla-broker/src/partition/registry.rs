@@ -15,7 +15,7 @@ use parking_lot::RwLock;
 use super::office::Office;
 use crate::log::{DataDir, LogConfig, LogError, TopicPartition};
 
-pub(crate) use super::hosted::Partition;
+pub(crate) use super::hosted::{Partition, TopicSettings};
 
 /// A topic with the partitions that are here.
 pub(crate) struct Topic<E: Env> {
@@ -108,7 +108,7 @@ impl<E: Env> Registry<E> {
         &self,
         topic: &image::Topic,
         indexes: &[i32],
-        config: &LogConfig,
+        settings: &TopicSettings,
     ) -> Result<Vec<Assigned<E>>, LogError> {
         let old = self.topic_by_id(topic.id);
         let name = old.as_ref().map_or_else(|| topic.name.detach(), |topic| topic.name.clone());
@@ -128,14 +128,14 @@ impl<E: Env> Registry<E> {
                 }
                 None if is_here => {
                     let topic_id = topic.id;
-                    self.open(
-                        &TopicPartition { topic: name.clone(), topic_id, partition: *index },
-                        config,
-                    )?
+                    let id = TopicPartition { topic: name.clone(), topic_id, partition: *index };
+                    let opened = self.open(&id, &settings.log)?;
+                    opened.throttle(settings);
+                    opened
                 }
                 None => continue,
             };
-            assigned.push(self.give_role(&partition, state, config)?);
+            assigned.push(self.give_role(&partition, state, &settings.log)?);
             if here.len() <= at {
                 here.resize(at + 1, None);
             }
@@ -203,10 +203,10 @@ impl<E: Env> Registry<E> {
     }
 
     /// Applies new settings to the partitions of a topic.
-    pub(crate) fn configure(&self, topic_id: Uuid, config: &LogConfig) {
+    pub(crate) fn configure(&self, topic_id: Uuid, settings: &TopicSettings) {
         let Some(topic) = self.topic_by_id(topic_id) else { return };
         for partition in topic.partitions() {
-            partition.configure(config);
+            partition.configure(settings);
         }
     }
 

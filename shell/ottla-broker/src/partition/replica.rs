@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use ottla_config::ThrottledReplicas;
 use ottla_env::Env;
 use ottla_protocol::ErrorCode;
 use ottla_replica::leader::{self, Action};
@@ -74,6 +75,9 @@ pub(crate) struct Replica<E: Env> {
     standing: AtomicU64,
     /// Enough replicas are in sync for acks=all.
     has_enough: AtomicBool,
+    /// It is throttled as a leader, as a follower (KIP-73).
+    sends_throttled: AtomicBool,
+    fetches_throttled: AtomicBool,
     pub(super) role: Mutex<Role>,
     pub(super) watchers: Arc<Watchers>,
     pub(super) commits: Commits,
@@ -89,6 +93,8 @@ impl<E: Env> Replica<E> {
             office,
             standing: AtomicU64::new(standing.pack()),
             has_enough: AtomicBool::new(true),
+            sends_throttled: AtomicBool::new(false),
+            fetches_throttled: AtomicBool::new(false),
             role: Mutex::new(Role::Nothing),
             watchers: Arc::default(),
             commits: Commits::default(),
@@ -107,6 +113,23 @@ impl<E: Env> Replica<E> {
 
     pub(super) fn has_enough_in_sync(&self) -> bool {
         self.has_enough.load(Ordering::SeqCst)
+    }
+
+    /// Whether what it sends to followers that lag is throttled.
+    pub(super) fn sends_throttled(&self) -> bool {
+        self.sends_throttled.load(Ordering::Relaxed)
+    }
+
+    /// Whether what it fetches is throttled.
+    pub(super) fn fetches_throttled(&self) -> bool {
+        self.fetches_throttled.load(Ordering::Relaxed)
+    }
+
+    /// Which replicas of its topic are throttled.
+    pub(super) fn throttle(&self, leaders: &ThrottledReplicas, followers: &ThrottledReplicas) {
+        let holds = |listed: &ThrottledReplicas| listed.holds(self.key.1, self.office.node_id());
+        self.sends_throttled.store(holds(leaders), Ordering::Relaxed);
+        self.fetches_throttled.store(holds(followers), Ordering::Relaxed);
     }
 
     pub(super) fn set_has_enough(&self, has_enough: bool) {

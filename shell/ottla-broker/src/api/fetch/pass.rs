@@ -71,6 +71,8 @@ pub(super) struct Pass<F> {
     pub(super) bytes: usize,
     /// Something that a reader must be told without waiting.
     pub(super) is_urgent: bool,
+    /// Milliseconds until a replica that is throttled may have more (KIP-73).
+    pub(super) closed_for: Option<i64>,
     /// Where the next pass begins, so that a full answer does not starve the rest.
     pub(super) next_start: usize,
 }
@@ -84,7 +86,13 @@ pub(super) async fn read<E: Env>(
     let (start, is_incremental) = (turn.start(), turn.is_incremental());
     let interests = turn.interests();
     let count = interests.len();
-    let mut pass = Pass { fetched: Vec::new(), bytes: 0, is_urgent: false, next_start: start };
+    let mut pass = Pass {
+        fetched: Vec::new(),
+        bytes: 0,
+        is_urgent: false,
+        closed_for: None,
+        next_start: start,
+    };
     if !is_incremental {
         pass.fetched.reserve(count);
     }
@@ -94,6 +102,7 @@ pub(super) async fn read<E: Env>(
         let left = reader.max_bytes.saturating_sub(pass.bytes);
         let fetched = read_one(rooms, reader, key, interest, left, pass.bytes == 0).await;
         pass.bytes += fetched.bytes;
+        pass.closed_for = pass.closed_for.into_iter().chain(fetched.closed_for).min();
         pass.is_urgent |= fetched.error.is_some()
             || fetched.diverging.is_some()
             || fetched.preferred_replica >= 0;
@@ -169,6 +178,9 @@ async fn read_one<E: Env>(
     };
     match outcome {
         Ok((partition, run)) => {
+            if run.bytes > 0 && reader.sight() == Sight::All && partition.sends_throttled() {
+                rooms.partitions.office().sends(run.bytes);
+            }
             fill(&mut fetched, reader, &partition, interest, run);
             fetched
         }
@@ -240,15 +252,9 @@ fn look<E: Env>(
     if reader.reads_committed {
         fetched.aborted = Some(Vec::new());
     }
-    if interest.last_fetched_epoch >= 0 {
-        let (epoch, end_offset) = partition.log.end_offset_for_epoch(interest.last_fetched_epoch);
-        if epoch < 0 || end_offset < 0 {
-            return Err(ErrorCode::OffsetOutOfRange);
-        }
-        if epoch < interest.last_fetched_epoch || end_offset < interest.fetch_offset {
-            fetched.diverging = Some(EpochEnd { epoch, end_offset });
-            return Ok(None);
-        }
+    fetched.diverging = divergence(&partition, interest)?;
+    if fetched.diverging.is_some() {
+        return Ok(None);
     }
     if interest.fetch_offset < offsets.log_start || interest.fetch_offset > offsets.log_end {
         return Err(ErrorCode::OffsetOutOfRange);
@@ -272,6 +278,10 @@ fn look<E: Env>(
             // What it is told is committed counts what it has just said.
             offsets = partition.log.offsets();
             note_offsets(fetched, offsets);
+            fetched.closed_for = throttled_for(rooms, &partition, id);
+            if fetched.closed_for.is_some() {
+                return Ok(None);
+            }
             offsets.log_end
         }
         Who::Consumer { .. } if reader.reads_committed => offsets.last_stable,
@@ -282,6 +292,35 @@ fn look<E: Env>(
         return Ok(None);
     }
     Ok(Some(Visible { partition, upper }))
+}
+
+/// Where the reader's log stops agreeing with this one, if it said which epoch it has read last (KIP-595).
+fn divergence<E: Env>(
+    partition: &Partition<E>,
+    interest: &Interest,
+) -> Result<Option<EpochEnd>, ErrorCode> {
+    if interest.last_fetched_epoch < 0 {
+        return Ok(None);
+    }
+    let (epoch, end_offset) = partition.log.end_offset_for_epoch(interest.last_fetched_epoch);
+    if epoch < 0 || end_offset < 0 {
+        return Err(ErrorCode::OffsetOutOfRange);
+    }
+    let diverges = epoch < interest.last_fetched_epoch || end_offset < interest.fetch_offset;
+    Ok(diverges.then_some(EpochEnd { epoch, end_offset }))
+}
+
+/// Milliseconds until a follower may be sent records, if its partition is throttled and it lags: one
+/// in sync is never held back (KIP-73).
+fn throttled_for<E: Env>(rooms: &Rooms<E>, partition: &Partition<E>, follower: i32) -> Option<i64> {
+    if !partition.sends_throttled() {
+        return None;
+    }
+    let in_sync = partition.with_leader(|leader| leader.isr().committed().contains(&follower));
+    if in_sync.unwrap_or(true) {
+        return None;
+    }
+    rooms.partitions.office().sending_closed_for()
 }
 
 /// A follower in the consumer's rack that has everything from `offset` on, if this node leads and is

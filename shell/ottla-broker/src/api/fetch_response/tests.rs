@@ -83,6 +83,7 @@ prop_compose! {
             aborted,
             bytes,
             records,
+            closed_for: None,
         }
     }
 }

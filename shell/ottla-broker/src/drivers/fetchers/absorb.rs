@@ -42,6 +42,11 @@ pub(super) async fn absorb<E: Env>(
                 continue;
             };
             let found = found(answer);
+            if let Found::Records { records, .. } = &found
+                && due.partition.fetches_throttled()
+            {
+                fetchers.office.fetches(records.len());
+            }
             let Some(taken) = take_in(fetchers, due, &found).await else { continue };
             if let Some(position) = taken.lsn {
                 lsn = position.max(lsn);

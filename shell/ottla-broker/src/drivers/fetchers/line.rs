@@ -53,7 +53,7 @@ impl<E: Env> Line<E> {
         let settings = &fetchers.config.get().replication;
         let me = fetchers.office.me();
         let mut request = FetchRequest {
-            max_wait_ms: settings.replica_fetch_wait_max_ms,
+            max_wait_ms: patience_ms(settings.replica_fetch_wait_max_ms, plan.closed_for),
             min_bytes: settings.replica_fetch_min_bytes,
             max_bytes: settings.replica_fetch_response_max_bytes,
             ..FetchRequest::default()
@@ -152,4 +152,10 @@ impl<E: Env> Line<E> {
         self.connection = Some(Arc::clone(&connection));
         Ok(connection)
     }
+}
+
+/// How long the leader may wait for something to send: no longer than a throttle holds the rest back.
+fn patience_ms(usual: i32, closed_for: Option<i64>) -> i32 {
+    let closed_for = closed_for.and_then(|wait| i32::try_from(wait).ok());
+    closed_for.map_or(usual, |wait| usual.min(wait))
 }

@@ -33,6 +33,8 @@ pub(super) struct Due<E: Env> {
 pub(super) struct Plan<E: Env> {
     pub(super) due: BTreeMap<PartitionKey, Due<E>>,
     pub(super) next_ms: Option<i64>,
+    /// Something may be fetched only after so many milliseconds, by a throttle (KIP-73).
+    pub(super) closed_for: Option<i64>,
 }
 
 impl<E: Env> Members<E> {
@@ -54,10 +56,21 @@ impl<E: Env> Members<E> {
         self.changes.subscribe()
     }
 
-    /// What to ask for now.
-    pub(super) fn plan(&self, now_ms: i64) -> Plan<E> {
-        let mut plan = Plan { due: BTreeMap::new(), next_ms: None };
+    /// What to ask for now. `throttled_for` says for how many milliseconds a partition is not to be
+    /// asked for.
+    pub(super) fn plan(
+        &self,
+        now_ms: i64,
+        throttled_for: impl Fn(&Partition<E>) -> Option<i64>,
+    ) -> Plan<E> {
+        let mut plan = Plan { due: BTreeMap::new(), next_ms: None, closed_for: None };
         for (key, partition) in self.partitions.lock().iter() {
+            if let Some(wait) = throttled_for(partition) {
+                plan.closed_for = Some(plan.closed_for.map_or(wait, |least| least.min(wait)));
+                plan.next_ms =
+                    Some(plan.next_ms.map_or(now_ms + wait, |next| next.min(now_ms + wait)));
+                continue;
+            }
             match partition.fetch_point(now_ms) {
                 Some(point) => {
                     let partition = Arc::clone(partition);

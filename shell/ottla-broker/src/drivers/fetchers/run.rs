@@ -22,7 +22,7 @@ pub(super) async fn run<E: Env>(fetchers: Arc<Fetchers<E>>, leader: i32, members
         // What comes from here on is looked at in the next round.
         changes.mark_unchanged();
         let now_ms = fetchers.office.now_ms();
-        let plan = members.plan(now_ms);
+        let plan = members.plan(now_ms, |partition| fetchers.throttled_for(partition));
         if plan.due.is_empty() {
             pause(&fetchers, &mut changes, &plan, now_ms).await;
             continue;

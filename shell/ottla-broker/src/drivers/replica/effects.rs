@@ -11,8 +11,8 @@ use ottla_replica::Member;
 
 use super::ReplicaDriver;
 use super::log_config::log_config;
-use crate::log::{LogConfig, LogError};
-use crate::partition::registry::Assigned;
+use crate::log::LogError;
+use crate::partition::registry::{Assigned, TopicSettings};
 
 /// What a batch of records asks of this node, each thing once.
 #[derive(Debug, Default, PartialEq)]
@@ -122,10 +122,10 @@ impl<E: Env> ReplicaDriver<E> {
         topic: &Topic,
         indexes: impl Iterator<Item = i32>,
     ) -> Result<Vec<Assigned<E>>, LogError> {
-        let config = self.topic_log_config(image, topic);
+        let settings = self.topic_settings(image, topic);
         let indexes: Vec<i32> = indexes.collect();
         loop {
-            match self.registry.assign(topic, &indexes, &config) {
+            match self.registry.assign(topic, &indexes, &settings) {
                 Err(LogError::Busy) => self.data_dir.room().await,
                 outcome => return outcome,
             }
@@ -159,13 +159,18 @@ impl<E: Env> ReplicaDriver<E> {
 
     fn configure_topics<'a>(&self, topics: impl Iterator<Item = &'a Topic>, image: &MetadataImage) {
         for topic in topics {
-            self.registry.configure(topic.id, &self.topic_log_config(image, topic));
+            self.registry.configure(topic.id, &self.topic_settings(image, topic));
         }
     }
 
-    fn topic_log_config(&self, image: &MetadataImage, topic: &Topic) -> LogConfig {
+    fn topic_settings(&self, image: &MetadataImage, topic: &Topic) -> TopicSettings {
         let overrides = image.configs.topic(&topic.name);
-        log_config(&self.config.get().topic_config(overrides))
+        let config = self.config.get().topic_config(overrides);
+        TopicSettings {
+            log: log_config(&config),
+            throttled_leaders: config.leader_replication_throttled_replicas,
+            throttled_followers: config.follower_replication_throttled_replicas,
+        }
     }
 }
 
