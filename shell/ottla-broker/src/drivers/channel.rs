@@ -1,33 +1,35 @@
 //! `ControllerChannel`: requests of this node to the active controller, which may be this node.
 //!
 //! It finds the controller, finds another where that one no longer leads, and tries again until a
-//! limit. One connection at a time, to the controller's listener; never to a client listener.
+//! limit. Over the network it goes to the controller's listener, never to a client listener.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ottla_client::{ClientOptions, Connection};
+use ottla_client::ClientOptions;
 use ottla_env::{Env, MonoTime};
 use ottla_metadata::controller::{Command, Refusal, Reply};
 use ottla_protocol::messages::{BrokerRegistrationRequest, EnvelopeRequest, EnvelopeResponse};
 use ottla_protocol::{ErrorCode, Message as _, Request};
-use tokio::sync::Mutex;
 
 use super::controller::{ControllerDriver, ControllerRequest};
 use super::metadata::MetadataDriver;
 use super::raft::{QuorumView, RaftDriver};
 use crate::node::{ConfigCell, NodeIdentity};
 
+mod line;
 mod new_topics;
+
+use line::{Line, Lines, moved};
 
 /// First pause before a request is tried again; it doubles.
 const BACK_OFF_MIN: Duration = Duration::from_millis(20);
 const BACK_OFF_MAX: Duration = Duration::from_millis(500);
-/// How long a connection to the controller may take to come about.
-const CONNECT_MAX: Duration = Duration::from_secs(2);
-/// What a controller is given for one answer: it may wait for its quorum.
+/// What a controller is given for one answer to this node: it may wait for its quorum.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// The limit of a connection itself: those of the requests on it are shorter.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// The way to the active controller.
 pub(crate) struct ControllerChannel<E: Env> {
@@ -37,7 +39,7 @@ pub(crate) struct ControllerChannel<E: Env> {
     raft: Arc<RaftDriver<E>>,
     metadata: Arc<MetadataDriver<E>>,
     controller: Arc<ControllerDriver<E>>,
-    connection: Mutex<Option<Arc<Connection<E>>>>,
+    lines: Lines<E>,
 }
 
 /// Where a request goes.
@@ -57,8 +59,8 @@ impl<E: Env> ControllerChannel<E> {
         metadata: Arc<MetadataDriver<E>>,
         controller: Arc<ControllerDriver<E>>,
     ) -> Arc<Self> {
-        let connection = Mutex::new(None);
-        Arc::new(Self { env, node, config, raft, metadata, controller, connection })
+        let lines = Lines::new();
+        Arc::new(Self { env, node, config, raft, metadata, controller, lines })
     }
 
     /// Asks the active controller, for at most `limit`. The answer is its own, whatever it says of
@@ -70,6 +72,8 @@ impl<E: Env> ControllerChannel<E> {
     ) -> Result<R::Response, ErrorCode> {
         let deadline = self.env.now() + limit;
         let mut back_off = BACK_OFF_MIN;
+        let is_beat = request.heartbeat_of().is_some();
+        let line = if is_beat { &self.lines.beats } else { &self.lines.own };
         loop {
             let answer = match self.way() {
                 Way::Here => {
@@ -78,7 +82,10 @@ impl<E: Env> ControllerChannel<E> {
                     let work = self.controller.answer(request.clone(), version);
                     self.env.timeout(left, work).await.ok()
                 }
-                Way::There(address) => self.ask(&address, &request, deadline).await,
+                Way::There(address) => {
+                    let soon = deadline.min(self.env.now() + ANSWER_MAX);
+                    self.ask(line, &address, &request, soon).await
+                }
                 Way::Nowhere => None,
             };
             if let Some(answer) = answer
@@ -99,10 +106,13 @@ impl<E: Env> ControllerChannel<E> {
     ) -> Result<Bytes, ErrorCode> {
         let deadline = self.env.now() + limit;
         let mut back_off = BACK_OFF_MIN;
+        let line = self.env.timeout(limit, self.lines.take()).await;
+        let line = line.map_err(|_| ErrorCode::RequestTimedOut)?;
         loop {
             let answer = match self.way() {
                 Way::Here if self.controller.is_active() => return Err(ErrorCode::NotController),
-                Way::There(address) => self.ask(&address, envelope, deadline).await,
+                // Who asks once more while the first time is still under way is told of what that did.
+                Way::There(address) => self.ask(&line, &address, envelope, deadline).await,
                 Way::Here | Way::Nowhere => None,
             };
             match answer.map(unwrapped) {
@@ -162,58 +172,48 @@ impl<E: Env> ControllerChannel<E> {
     /// One attempt over the network; nothing where no answer came.
     async fn ask<R: Request + Sync>(
         &self,
+        line: &Line<E>,
         address: &str,
         request: &R,
         deadline: MonoTime,
     ) -> Option<R::Response> {
-        let left = (deadline - self.env.now()).min(ANSWER_MAX);
+        let left = deadline - self.env.now();
+        let options = self.options();
+        let mut used = None;
         let asked = self.env.timeout(left, async {
-            let connection = self.connection_to(address).await?;
-            connection.call(request, Duration::ZERO).await
+            let view = self.raft.watch();
+            let connection = line.connection(&self.env, address, &options, view).await?;
+            used.insert(connection).call(request, Duration::ZERO).await
         });
         let mut view = self.raft.watch();
-        let moved = async move {
-            let is_other = |now: &QuorumView| now.leader_address.as_deref() != Some(address);
-            let _ = view.wait_for(is_other).await;
-        };
         let asked = tokio::select! {
             biased;
-            asked = asked => asked,
+            asked = asked => Some(asked),
             // A controller that is gone answers no more, and its connection may not say so for long.
-            () = moved => return None,
+            () = moved(&mut view, address) => None,
         };
         match asked {
-            Ok(Ok(answer)) => Some(answer),
-            Ok(Err(error)) => {
+            Some(Ok(Ok(answer))) => return Some(answer),
+            Some(Ok(Err(error))) => {
                 tracing::debug!(%error, address, request = R::NAME, "no answer of the controller");
-                None
             }
-            Err(_) => {
+            Some(Err(_)) => {
                 tracing::debug!(address, request = R::NAME, "the controller is too slow");
-                None
             }
+            None => {}
         }
+        if let Some(silent) = used {
+            line.forget(&silent).await;
+        }
+        None
     }
 
-    /// The connection to that address, opened where there is none in order.
-    async fn connection_to(&self, address: &str) -> ottla_client::Result<Arc<Connection<E>>> {
-        let mut held = self.connection.lock().await;
-        if let Some(connection) = &*held
-            && connection.address() == address
-            && !connection.is_failed()
-        {
-            return Ok(Arc::clone(connection));
-        }
-        *held = None;
-        let options = ClientOptions {
+    fn options(&self) -> ClientOptions {
+        ClientOptions {
             client_id: format!("ottla-{}", self.node.node_id),
-            connect_timeout: CONNECT_MAX,
-            request_timeout: ANSWER_MAX,
+            request_timeout: SILENCE_MAX,
             ..ClientOptions::default()
-        };
-        let connection = Arc::new(Connection::open(&self.env, address, &options).await?);
-        *held = Some(Arc::clone(&connection));
-        Ok(connection)
+        }
     }
 
     /// Waits for a change of the quorum or for a while, whichever comes first.

@@ -55,7 +55,15 @@ impl<E: Env> LifecycleDriver<E> {
             want_shut_down,
             ..Default::default()
         };
-        self.channel.call(request, self.interval()).await.ok()
+        self.channel.call(request, self.answer_max()).await.ok()
+    }
+
+    /// How long an answer is waited for. An interval may be less than a connection takes to come about;
+    /// a third of a session leaves time for another attempt, and for one more.
+    fn answer_max(&self) -> Duration {
+        let session_ms = self.config.get().node.broker_session_timeout_ms;
+        let session = Duration::from_millis(u64::try_from(session_ms).unwrap_or(0));
+        self.interval().max(session / 3)
     }
 
     fn interval(&self) -> Duration {

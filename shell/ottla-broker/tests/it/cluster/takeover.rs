@@ -178,3 +178,64 @@ fn a_quorum_of_one_is_back_at_once() {
         assert_eq!(answer.topics[0].partitions[0].error_code, 0, "{answer:?}");
     });
 }
+
+/// Goal: a broker far away from its controller keeps its place: a heartbeat that has to open its
+/// connection first may take longer than the interval between two.
+#[test]
+fn heartbeats_cross_a_slow_network() {
+    let slow = [("broker.heartbeat.interval.ms", "100"), ("broker.session.timeout.ms", "3000")];
+    Cluster::new(18, &["controller", "broker"]).run(async |cluster| {
+        let delay = Some((Duration::from_millis(50), Duration::from_millis(50)));
+        cluster.sim.set_link_delay("n1", "n2", delay);
+        cluster.sim.set_link_delay("n2", "n1", delay);
+        let starting: Vec<_> = (0..2).map(|at| cluster.begin(at, &slow)).collect();
+        let mut nodes = Vec::new();
+        for started in starting {
+            let started = cluster.client.timeout(FORMING_MAX, started).await;
+            let node = started.expect("it is not fenced for ever").unwrap();
+            nodes.push(node.unwrap_or_else(|error| panic!("{error}")));
+        }
+        cluster.sim.reset_connections("n1", "n2");
+        cluster.client.sleep(Duration::from_secs(10)).await;
+        let mut client = cluster.connect(&nodes[1]).await;
+        assert_eq!(metadata(&mut client, &[]).await.brokers.len(), 1, "it is fenced");
+    });
+}
+
+/// Goal: what a node asks the controller for waits for nothing else that takes long, as what every live
+/// broker has to know of first: nobody is told that his topic was there already, for he was taken for
+/// unanswered and asked for once more, and the broker is not fenced.
+#[test]
+fn forwarded_requests_wait_for_no_other() {
+    let soon = [("broker.heartbeat.interval.ms", "200"), ("broker.session.timeout.ms", "3000")];
+    Cluster::new(19, &["controller", "broker", "broker"]).run(async |cluster| {
+        let late = Some((Duration::from_millis(600), Duration::from_millis(600)));
+        cluster.sim.set_link_delay("n1", "n3", late);
+        let starting: Vec<_> = (0..3).map(|at| cluster.begin(at, &soon)).collect();
+        let mut nodes = Vec::new();
+        for started in starting {
+            nodes.push(started.await.unwrap().unwrap_or_else(|error| panic!("{error}")));
+        }
+        let mut client = cluster.connect(&nodes[1]).await;
+        assert_eq!(create(&mut client, "kept", 2, 1).await.topics[0].error_code, 0);
+        let before = metadata(&mut client, &["kept"]).await.topics[0].partitions.clone();
+        let mut asked = Vec::new();
+        for number in 0..12 {
+            let mut client = cluster.connect(&nodes[1]).await;
+            let (tell, created) = oneshot::channel();
+            drop(cluster.client.spawn("client", async move {
+                let answer = create(&mut client, &format!("slow-{number}"), 1, 1).await;
+                let _ = tell.send(answer.topics[0].error_code);
+            }));
+            asked.push(created);
+        }
+        let began = cluster.client.now();
+        for created in asked {
+            assert_eq!(created.await, Ok(0));
+        }
+        let took = cluster.client.now() - began;
+        assert!(took < Duration::from_secs(3), "one after the other: {took:?}");
+        let after = metadata(&mut client, &["kept"]).await.topics[0].partitions.clone();
+        assert_eq!(after, before, "it was fenced, and its partitions had no leader");
+    });
+}
