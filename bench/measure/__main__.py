@@ -3,11 +3,12 @@
 
 usage: python3 bench/measure goals [--quick] [--cells a,b] [--rounds N] [--minutes M] [--out FILE.json] ...
        python3 bench/measure backpressure [--seconds 60] ...
+       python3 bench/measure cluster [--quick] [--rounds N] ...    three nodes of each, three replicas
        python3 bench/measure render FILE.json       page and plots anew from the raw data
 
 Kafka comes from --kafka DIR (a distribution or a folder of its jars; also $KAFKA_LIBS), else by name from Maven
 Central. librdkafka's rdkafka_performance comes from --librdkafka PATH, else it is built from the sources in the
-crate rdkafka-sys. Only loopback; ports --port and the next ten.
+crate rdkafka-sys. Only loopback; ports --port and the next thirty.
 """
 import argparse
 import datetime
@@ -27,6 +28,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import backpressure  # noqa: E402
 import brokers  # noqa: E402
 import cells  # noqa: E402
+import clusters  # noqa: E402
 import librdkafka  # noqa: E402
 import machine  # noqa: E402
 import render  # noqa: E402
@@ -48,7 +50,7 @@ class Run:
         self.bench = cells.Bench(flags.generator, performance, 0.3 if flags.quick else 1.0)
         self.data = {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "machine": machine.describe(),
                      "kafka_version": brokers.KAFKA_VERSION, "filesystem": filesystem(self.folder.parent), "versions": versions(flags),
-                     "rounds": flags.rounds, "command": command(), "cells": flags.cells, "notes": [], "samples": []}
+                     "what": flags.what, "rounds": flags.rounds, "command": command(), "cells": flags.cells, "notes": [], "samples": []}
 
     def broker(self, variant, folder, offset):
         folder, port = self.folder / folder, self.flags.port + offset
@@ -168,10 +170,10 @@ def command():
 
 def parse():
     parser = argparse.ArgumentParser(prog="bench/measure", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["goals", "backpressure", "render"])
+    parser.add_argument("what", choices=["goals", "cluster", "backpressure", "render"])
     parser.add_argument("file", nargs="?", help="for render: the raw data")
     parser.add_argument("--quick", action="store_true", help="a third of the load, a tenth of the partitions; figures not to be published")
-    parser.add_argument("--cells", default=",".join(LOAD + ALONE), help="only these: " + ", ".join(LOAD + ALONE))
+    parser.add_argument("--cells", help=f"only these: {', '.join(LOAD + ALONE)}; of a cluster {', '.join(clusters.CELLS)}")
     parser.add_argument("--variants", default="KWN", help="K Kafka, W Ottla flush=wal, N Ottla flush=none")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=29, help="begin no cell after so many")
@@ -188,8 +190,9 @@ def parse():
     parser.add_argument("--port", type=int, default=26_100)
     parser.add_argument("--out", type=pathlib.Path, help="raw data; page and plots go beside it")
     flags = parser.parse_args()
-    flags.cells = [cell for cell in flags.cells.split(",") if cell]
-    unknown = set(flags.cells) - set(LOAD + ALONE)
+    every = clusters.CELLS if flags.what == "cluster" else LOAD + ALONE
+    flags.cells = flags.cells.split(",") if flags.cells else every
+    unknown = set(flags.cells) - set(every)
     if unknown:
         parser.error(f"no cell {', '.join(sorted(unknown))}")
     if set(flags.variants) - set("KWN") or not flags.variants:
@@ -197,14 +200,20 @@ def parse():
     for tool in ("ottla", "generator"):
         setattr(flags, tool, str(pathlib.Path(getattr(flags, tool)).resolve()))
     today = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
-    flags.out = flags.out or ROOT / "docs/benchmarks" / f"{today}{'-quick' if flags.quick else ''}{'-backpressure' if flags.what == 'backpressure' else ''}.json"
+    flags.out = flags.out or ROOT / "docs/benchmarks" / f"{today}{'-quick' if flags.quick else ''}{'' if flags.what == 'goals' else '-' + flags.what}.json"
     return flags
+
+
+def page_of(data):
+    """What knows how to write the page of such a run."""
+    return clusters if data.get("what") == "cluster" else render
 
 
 def main():
     flags = parse()
     if flags.what == "render":
-        render.render(flags.file)
+        data = json.loads(pathlib.Path(flags.file).read_text())
+        page_of(data).write(data, flags.file)
         return
     for tool in (flags.ottla, flags.generator):
         if not os.access(tool, os.X_OK):
@@ -217,13 +226,16 @@ def main():
     run = Run(flags)
     try:
         machine.prefault(run.folder.parent, 1 if flags.quick else flags.prefault_gb)
-        run.load_cells()
-        run.alone_cells()
+        if flags.what == "cluster":
+            clusters.run(run)
+        else:
+            run.load_cells()
+            run.alone_cells()
     finally:
         shutil.rmtree(run.folder, ignore_errors=True)
         run.save()
-        render.write(run.data, flags.out)
-    print(render.terminal(run.data))
+        page_of(run.data).write(run.data, flags.out)
+    print(clusters.page(run.data, flags.out.stem) if flags.what == "cluster" else render.terminal(run.data))
     print(f"\n{(time.monotonic() - run.begin) / 60:.1f} minutes; {flags.out} and what stands beside it")
 
 

@@ -105,8 +105,19 @@ class Kafka(Broker):
         if (self.folder / "server.properties").exists():
             return
         self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "server.properties").write_text("".join(f"{k}={v}\n" for k, v in self.settings().items()))
+        (self.folder / "log4j2.properties").write_text(
+            "appender.c.type=Console\nappender.c.name=c\nappender.c.layout.type=PatternLayout\n"
+            "appender.c.layout.pattern=[%d] %p %m (%c)%n\nrootLogger.level=WARN\nrootLogger.appenderRef.c.ref=c\n")
+        done = subprocess.run(self.java(storage_tool(self.libs), "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c",
+                                        str(self.folder / "server.properties")), capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"Kafka's format failed: {done.stdout}{done.stderr}")
+
+    def settings(self):
+        """A node by itself."""
         controller = self.port + 1
-        settings = {
+        return {
             "node.id": 1, "process.roles": "broker,controller",
             "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
@@ -116,14 +127,6 @@ class Kafka(Broker):
             "transaction.state.log.replication.factor": 1, "transaction.state.log.min.isr": 1,
             "share.coordinator.state.topic.replication.factor": 1, "share.coordinator.state.topic.min.isr": 1,
         }
-        (self.folder / "server.properties").write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
-        (self.folder / "log4j2.properties").write_text(
-            "appender.c.type=Console\nappender.c.name=c\nappender.c.layout.type=PatternLayout\n"
-            "appender.c.layout.pattern=[%d] %p %m (%c)%n\nrootLogger.level=WARN\nrootLogger.appenderRef.c.ref=c\n")
-        done = subprocess.run(self.java(storage_tool(self.libs), "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c",
-                                        str(self.folder / "server.properties")), capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"Kafka's format failed: {done.stdout}{done.stderr}")
 
     def java(self, *rest):
         return ["java", *JVM, f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}", "-cp", f"{self.libs}/*", *rest]

@@ -33,15 +33,15 @@ def own_cpu():
 
 
 class Window:
-    """What a broker, the clients (our children) and the rest of the machine use between two moments."""
+    """What brokers, the clients (our children) and the rest of the machine use between two moments."""
 
-    def __init__(self, pid):
-        self.pid, self.at = pid, time.monotonic()
-        self.broker, self.client, self.machine = cpu(pid), own_cpu(), whole()
+    def __init__(self, *pids):
+        self.pids, self.at = pids, time.monotonic()
+        self.broker, self.client, self.machine = sum(map(cpu, pids)), own_cpu(), whole()
 
     def end(self):
         seconds = time.monotonic() - self.at
-        broker, client = cpu(self.pid) - self.broker, own_cpu() - self.client
+        broker, client = sum(map(cpu, self.pids)) - self.broker, own_cpu() - self.client
         machine = {key: value - self.machine[key] for key, value in whole().items()}
         every = max(sum(machine.values()), 1e-9)
         return {"seconds": seconds, "broker_cpu_s": broker, "client_cpu_s": client,

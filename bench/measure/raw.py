@@ -67,9 +67,9 @@ def batch(value=b"Hello"):
     return struct.pack(">qiibI", 0, 9 + len(body), -1, 2, crc32c(body)) + body
 
 
-def create_topic(sock, name, partitions, configs=(), timeout_ms=120_000):
+def create_topic(sock, name, partitions, configs=(), timeout_ms=120_000, replicas=1):
     """Makes a topic; the error code, 0 if it is there now."""
-    body = struct.pack(">i", 1) + string(name) + struct.pack(">ihi", partitions, 1, 0)
+    body = struct.pack(">i", 1) + string(name) + struct.pack(">ihi", partitions, replicas, 0)
     body += struct.pack(">i", len(configs)) + b"".join(string(k) + string(v) for k, v in configs)
     got = call(sock, 19, 2, body + struct.pack(">i?", timeout_ms, False))
     at = 4 + 4 + 2 + len(name)
@@ -105,6 +105,14 @@ def end_offsets(sock, topic, partitions):
             raise RuntimeError(f"ListOffsets of {topic}-{index}: error {code}")
         found[index] = offset
     return found
+
+
+def end_offset(sock, topic, partition):
+    """The next offset of one partition; nothing where this node does not lead it."""
+    body = struct.pack(">ibi", -1, 0, 1) + string(topic) + struct.pack(">iiq", 1, partition, -1)
+    got = call(sock, 2, 2, body)
+    _, code, _, offset = struct.unpack_from(">ihqq", got, 4 + 4 + 2 + len(topic) + 4)
+    return None if code else offset
 
 
 def until_acknowledged(port, topic, partitions=(0,), create=None, alive=lambda: True, limit=300.0):

@@ -1,5 +1,4 @@
 """From the raw data to the page: medians, ranges, the goals table, the plots. Invents no number."""
-import json
 import pathlib
 import statistics
 
@@ -142,10 +141,6 @@ def write(data, file):
     file.with_suffix(".md").write_text(page(data, stem))
     for name, text in plots(data, stem):
         (file.parent / name).write_text(text)
-
-
-def render(file):
-    write(json.loads(pathlib.Path(file).read_text()), file)
 
 
 def terminal(data):
