@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use options::Options;
 use plan::{Act, Plan, Round, Who};
 
+use crate::cluster::disks::Disk;
 use crate::cluster::network::{self, Network};
 use crate::cluster::{Cluster, replicas};
 use crate::torture::damage;
@@ -79,13 +80,16 @@ fn all(task: &str, options: &Options) -> Result<(), String> {
         let name = format!("ottla-{task}-{}-{}", options.seed, now.as_millis());
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-        let mut cluster = Cluster::prepare(&seats, network, &folder, &options.settings)?;
+        let own_disks = options.control || options.acts.iter().any(|act| act.is_of_power());
+        let own_disks = own_disks && options.measure.is_none();
+        let mut cluster = Cluster::prepare(&seats, network, &folder, &options.settings, own_disks)?;
         if let Some(whose) = options.measure {
             measure::run(options, whose, &mut cluster, &folder)?;
             let _ = std::fs::remove_dir_all(&folder);
             continue;
         }
         let outcome = disturb(options, &mut cluster, &folder);
+        cluster.nodes.iter_mut().for_each(crate::cluster::node::Node::kill);
         let good = matches!(&outcome, Ok(report) if report.is_as_it_should_be(options.control));
         if options.keep || !good {
             println!("data, logs and history: {}", folder.display());
@@ -95,7 +99,7 @@ fn all(task: &str, options: &Options) -> Result<(), String> {
         outcome?.print(options.json);
         if !good {
             let told = if options.control {
-                "bytes were cut off, and nobody noticed".to_string()
+                "data was destroyed, and nobody noticed".to_string()
             } else {
                 format!("promises were broken with --seed {} --layout {layout}", options.seed)
             };
@@ -122,8 +126,10 @@ fn disturb(options: &Options, cluster: &mut Cluster, folder: &Path) -> Result<Re
     };
     let mut drivers = Drivers::start(&load, folder)?;
     drivers.await_acks(0, PROGRESS_LIMIT, || cluster.check())?;
-    let can_cut = cluster.network.can_be_cut();
-    let acts = options.acts.iter().copied().filter(|act| can_cut || !act.is_of_network());
+    let (can_cut, has_power) = (cluster.network.can_be_cut(), !cluster.disks.is_empty());
+    let acts = options.acts.iter().copied();
+    let acts = acts.filter(|act| can_cut || !act.is_of_network());
+    let acts = acts.filter(|act| has_power || !act.is_of_power());
     let mut plan = Plan::new(options.seed, acts.collect());
     for number in 1..=options.rounds {
         if options.limit.is_some_and(|limit| start.elapsed() >= limit) {
@@ -210,6 +216,11 @@ fn act(cluster: &mut Cluster, round: &Round, whom: u16) -> Result<(), String> {
         Act::Kill => cluster.node(whom).kill(),
         Act::KillTwo => [whom, next].into_iter().for_each(|id| cluster.node(id).kill()),
         Act::KillAll => cluster.nodes.iter_mut().for_each(crate::cluster::node::Node::kill),
+        Act::Power => cluster.lose_power(whom)?,
+        Act::PowerAll => {
+            cluster.nodes.iter_mut().for_each(crate::cluster::node::Node::kill);
+            (1..=count).try_for_each(|id| cluster.lose_power(id))?;
+        }
         Act::Restart => {
             cluster.node(whom).stop()?;
         }
@@ -256,11 +267,19 @@ fn act(cluster: &mut Cluster, round: &Round, whom: u16) -> Result<(), String> {
     cluster.network.heal(count)
 }
 
-/// The control: all nodes die, and what they did not sync is gone on all of them.
+/// The control: all nodes die, and what they did not sync is gone on all of them. Without disks of
+/// their own it is bytes that they did sync, as if their disks had lied.
 fn destroy(cluster: &mut Cluster, report: &mut Report) -> Result<(), String> {
+    // What the system has written by itself is older than this.
+    cluster.disks.iter().try_for_each(Disk::sync)?;
     std::thread::sleep(CONTROL_LIFE);
-    report.did("all killed, bytes cut off");
     cluster.nodes.iter_mut().for_each(crate::cluster::node::Node::kill);
+    if !cluster.disks.is_empty() {
+        report.did("all without power");
+        (1..=cluster.len()).try_for_each(|id| cluster.lose_power(id))?;
+        return (1..=cluster.len()).try_for_each(|id| cluster.spawn(id));
+    }
+    report.did("all killed, bytes cut off");
     for (id, data) in cluster.data() {
         let cut = damage::cut_last_groups(&data)?;
         println!("  node {id}: {cut} groups of the write-ahead log wiped out");

@@ -2,6 +2,7 @@
 //! one: `chaos`, `mixed`, `conformance --nodes`.
 
 pub(crate) mod admin;
+pub(crate) mod disks;
 pub(crate) mod kafka;
 pub(crate) mod network;
 pub(crate) mod node;
@@ -11,6 +12,7 @@ pub(crate) mod wire;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use disks::Disk;
 use network::Network;
 use node::{Node, Software};
 
@@ -33,15 +35,19 @@ pub(crate) struct Seat {
 pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
     pub(crate) network: Network,
+    /// One for each node, or none.
+    pub(crate) disks: Vec<Disk>,
 }
 
 impl Cluster {
-    /// Writes everybody's settings; `more` win over what a cluster needs.
+    /// Writes everybody's settings; `more` win over what a cluster needs. On `own_disks` un-synced data
+    /// can be lost, where those may be.
     pub(crate) fn prepare(
         seats: &[Seat],
         network: Network,
         folder: &Path,
         more: &[String],
+        own_disks: bool,
     ) -> Result<Cluster, String> {
         let seat = |(index, seat): (usize, &Seat)| {
             let id = index as u16 + 1;
@@ -49,7 +55,9 @@ impl Cluster {
             Node::new(id, seat.software.clone(), roles, &network, folder)
         };
         let nodes: Vec<Node> = seats.iter().enumerate().map(seat).collect();
-        let cluster = Cluster { nodes, network };
+        let places: Vec<PathBuf> = nodes.iter().map(Node::disk).collect();
+        let disks = if own_disks { disks::make(&places) } else { Vec::new() };
+        let cluster = Cluster { nodes, network, disks };
         for node in &cluster.nodes {
             node.prepare(&cluster.settings(node, more), CLUSTER_ID, RELEASE)?;
         }
@@ -127,7 +135,7 @@ impl Cluster {
     }
 
     pub(crate) fn spawn(&mut self, id: u16) -> Result<(), String> {
-        let Cluster { nodes, network } = self;
+        let Cluster { nodes, network, .. } = self;
         nodes[usize::from(id) - 1].spawn(network, CLUSTER_ID)
     }
 
@@ -161,6 +169,12 @@ impl Cluster {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// A node's machine loses its power, and what was not synced.
+    pub(crate) fn lose_power(&mut self, id: u16) -> Result<(), String> {
+        self.node(id).kill();
+        self.disks[usize::from(id) - 1].lose_power()
     }
 
     fn of_brokers(&self) -> Vec<&Node> {

@@ -14,8 +14,8 @@ pub(crate) const CHAOS: &str = "usage: cargo xtask chaos [OPTIONS]
   --rounds N        disturb the cluster so often (10)
   --seconds S       no further round after so long
   --seed X          the choices (1)
-  --acts A,B        only these of kill, kill-two, kill-all, restart, pause, unplug, split, mute, ring, flap,
-                    move
+  --acts A,B        only these of kill, kill-two, kill-all, power, power-all, restart, pause, unplug, split,
+                    mute, ring, flap, move
   --layout WORDS    the nodes, as for mixed (ottla,ottla,ottla)
   --measure WHAT    no rounds: the time from a kill until writes flow again, so many times as there are rounds, of
                     the `leader` of a partition or of the `controller`
@@ -25,10 +25,13 @@ pub(crate) const CHAOS: &str = "usage: cargo xtask chaos [OPTIONS]
   --rate N          records a second of each of the six producers, about (100)
   --set KEY=VALUE   a setting of every node; may be given many times
   --usual-timeouts  sessions and elections take as long as they do by default
-  --control         all nodes killed half way, and acknowledged bytes cut off: the judge must notice
+  --control         all nodes lose their power half way, and with `--set ottla.flush=none` what they
+                    acknowledged: the judge must notice
   --keep            leave data, logs and history where they are
   -o json           the result as JSON
-Nodes live in network namespaces of their own; where those may not be, the network is not cut.";
+Nodes live in network namespaces of their own; where those may not be, the network is not cut. Their
+files lie on disks of their own (ext4 in a file) that lose what is not synced; where those may not be, no
+power is cut, and the control cuts bytes off.";
 
 pub(crate) const MIXED: &str = "usage: cargo xtask mixed [OPTIONS]
 

@@ -22,6 +22,10 @@ pub(crate) enum Act {
     KillTwo,
     /// The same for all.
     KillAll,
+    /// Killed, and what it did not sync is gone.
+    Power,
+    /// The same for all.
+    PowerAll,
     /// SIGTERM and a start.
     Restart,
     /// SIGSTOP, SIGCONT.
@@ -41,10 +45,12 @@ pub(crate) enum Act {
 }
 
 impl Act {
-    pub(crate) const ALL: [Act; 11] = [
+    pub(crate) const ALL: [Act; 13] = [
         Act::Kill,
         Act::KillTwo,
         Act::KillAll,
+        Act::Power,
+        Act::PowerAll,
         Act::Restart,
         Act::Pause,
         Act::Unplug,
@@ -60,6 +66,8 @@ impl Act {
             Act::Kill => "kill",
             Act::KillTwo => "kill-two",
             Act::KillAll => "kill-all",
+            Act::Power => "power",
+            Act::PowerAll => "power-all",
             Act::Restart => "restart",
             Act::Pause => "pause",
             Act::Unplug => "unplug",
@@ -69,6 +77,10 @@ impl Act {
             Act::Flap => "flap",
             Act::Move => "move",
         }
+    }
+
+    pub(crate) fn is_of_power(self) -> bool {
+        matches!(self, Act::Power | Act::PowerAll)
     }
 
     pub(crate) fn is_of_network(self) -> bool {
@@ -117,6 +129,7 @@ impl Plan {
         // A third is over before anybody can take it for a death, a third is long enough for one.
         let held = match (act, self.below(3)) {
             (Act::Kill | Act::KillTwo | Act::KillAll | Act::Restart, 0) => 0,
+            (Act::Power | Act::PowerAll, 0) => 0,
             (_, 0) => 50 + self.below(400),
             (_, 1) => 400 + self.below(2_000),
             _ => 2_000 + self.below(4_000),

@@ -139,7 +139,8 @@ pub(crate) fn enter(args: &[String]) -> Option<Result<(), String>> {
         .args([
             "sh",
             "-c",
-            "mkdir -p /run/netns && mount -t tmpfs none /run/netns && exec \"$@\"",
+            // Nodes see what is mounted and unmounted later; the rest of the machine does not.
+            "mount --make-rshared / && mkdir -p /run/netns && mount -t tmpfs none /run/netns && exec \"$@\"",
             "sh",
         ])
         .arg(program)

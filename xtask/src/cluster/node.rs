@@ -54,7 +54,12 @@ impl Node {
 
     /// Where its files lie.
     pub(crate) fn data(&self) -> PathBuf {
-        self.folder.join("data")
+        self.disk().join("data")
+    }
+
+    /// Where a disk of its own belongs.
+    pub(crate) fn disk(&self) -> PathBuf {
+        self.folder.join("disk")
     }
 
     pub(crate) fn properties(&self) -> PathBuf {

@@ -29,7 +29,7 @@ pub(super) fn run(
     let folder = std::env::temp_dir().join(format!("ottla-conformance-{}", std::process::id()));
     let network = Network::loopback(options.nodes)?;
     let more = ["auto.create.topics.enable=true".to_string()];
-    let mut cluster = Cluster::prepare(&seats, network, &folder, &more)?;
+    let mut cluster = Cluster::prepare(&seats, network, &folder, &more, false)?;
     println!("{} nodes answer after {} ms", options.nodes, cluster.start()?.as_millis());
     let target = Target {
         bootstrap: cluster.bootstrap(),
