@@ -45,6 +45,7 @@ mod snapshot;
 mod voter_change;
 mod voters;
 
+pub(crate) use append::Unplaced;
 pub(crate) use open::RaftStartError;
 pub(crate) use snapshot::SnapshotFile;
 
@@ -140,15 +141,22 @@ impl<E: Env> RaftDriver<E> {
         latest.map(|at| SnapshotFile::new(&self.folder, at))
     }
 
+    /// The offset of the next record, should this node lead.
+    pub(crate) fn next_offset(&self) -> i64 {
+        self.core.lock().raft.log().end
+    }
+
     /// Appends records as one batch, all of them or none, as the leader of `epoch`, in the versions that all members of a
-    /// cluster at this level of `metadata.version` can read. Answers the offset of the last.
+    /// cluster at this level of `metadata.version` can read. What they say may rest on their place, the epoch of a
+    /// broker is the offset of its registration: it is at `place` or not at all. Answers the offset of the last.
     pub(crate) async fn append(
         &self,
         epoch: i32,
+        place: i64,
         records: &[MetadataRecord],
         metadata_version: i16,
-    ) -> Result<i64, ErrorCode> {
-        append::append(self, epoch, records, metadata_version).await
+    ) -> Result<i64, Unplaced> {
+        append::append(self, (epoch, place), records, metadata_version).await
     }
 
     /// Waits until `offset`, which the leader of `epoch` appended, is committed. NotController where that leadership

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::machine::Machine;
 use super::{ControllerDriver, Decided, Submission};
-use crate::drivers::raft::QuorumView;
+use crate::drivers::raft::{QuorumView, Unplaced};
 
 /// Pause before a new leader that could not begin tries again.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -136,7 +136,10 @@ impl<E: Env> ControllerDriver<E> {
             let abort: MetadataRecord =
                 AbortTransactionRecord { reason, ..Default::default() }.into();
             let level = controller.image().features.metadata_version();
-            last_offset = self.raft.append(epoch, std::slice::from_ref(&abort), level).await?;
+            let place = self.raft.next_offset();
+            let appended =
+                self.raft.append(epoch, place, std::slice::from_ref(&abort), level).await;
+            last_offset = appended.map_err(Unplaced::code)?;
             let replayed = controller.replay(&abort);
             replayed.map_err(|_| ErrorCode::UnknownServerError)?;
             controller.skip_to(last_offset + 1);

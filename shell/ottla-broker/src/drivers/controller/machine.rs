@@ -6,6 +6,7 @@ use ottla_plant::{Plant, planted};
 use ottla_protocol::ErrorCode;
 
 use super::{ControllerDriver, Decided};
+use crate::drivers::raft::Unplaced;
 
 /// The machine, ahead of the image by what is appended and not yet committed.
 pub(super) struct Machine {
@@ -24,10 +25,22 @@ impl<E: Env> ControllerDriver<E> {
         machine: &mut Machine,
         command: Command,
     ) -> Result<Decided, ErrorCode> {
+        loop {
+            match self.attempt(machine, command.clone()).await {
+                // Decided anew: the quorum has written a record of its own meanwhile.
+                Err(Unplaced::Taken) => {}
+                Err(Unplaced::Refused(code)) => return Err(code),
+                Ok(decided) => return Ok(decided),
+            }
+        }
+    }
+
+    async fn attempt(&self, machine: &mut Machine, command: Command) -> Result<Decided, Unplaced> {
         machine.soft.config = self.config.get();
         machine.soft.voters = self.raft.voters();
         // The quorum writes records of its own between ours.
-        machine.controller.skip_to(self.raft.watch().borrow().log_end);
+        let place = self.raft.next_offset();
+        machine.controller.skip_to(place);
         let Decision { records, reply } =
             machine.controller.handle(&mut machine.soft, self.now_ms(), command);
         let epoch = machine.epoch;
@@ -41,7 +54,7 @@ impl<E: Env> ControllerDriver<E> {
             if let Err(error) = next.replay(record) {
                 let record = record.name();
                 tracing::error!(%error, record, "a decided record does not fit; nothing was written");
-                return Err(ErrorCode::UnknownServerError);
+                return Err(ErrorCode::UnknownServerError.into());
             }
         }
         if planted(Plant::MetadataNotLogged) {
@@ -53,7 +66,7 @@ impl<E: Env> ControllerDriver<E> {
             0 => next.image().features.metadata_version(),
             level => level,
         };
-        let last_offset = self.raft.append(epoch, &records, level).await?;
+        let last_offset = self.raft.append(epoch, place, &records, level).await?;
         next.skip_to(last_offset + 1);
         machine.controller = next;
         machine.last_offset = last_offset;
