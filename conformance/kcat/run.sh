@@ -12,7 +12,7 @@ check() { # name, command...
 }
 export b n
 echo "# $(kcat -V 2>&1 | grep -o 'librdkafka [0-9.]*' | head -1)"
-check "metadata" 'kcat -b $b -L | grep -q "1 brokers:"'
+check "metadata" 'kcat -b $b -L | grep -qE "[1-${NODES:-1}] brokers:"'
 check "produce and consume lines" 'seq 1 1000 | kcat -b $b -P -t kc-$n && [ "$(kcat -b $b -C -t kc-$n -o beginning -e -q | sha1sum)" = "$(seq 1 1000 | sha1sum)" ]'
 check "keys and headers" 'printf "k1:v1\nk2:v2\n" | kcat -b $b -P -t kck-$n -K : -H a=b && [ "$(kcat -b $b -C -t kck-$n -o beginning -e -q -f "%k=%s %h %o\n" | tr "\n" ,)" = "k1=v1 a=b 0,k2=v2 a=b 1," ]'
 check "the last two" '[ "$(kcat -b $b -C -t kc-$n -o -2 -e -q | tr "\n" ,)" = "999,1000," ]'

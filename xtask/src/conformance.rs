@@ -16,7 +16,8 @@ const USAGE: &str = "usage: cargo xtask conformance [CLIENT...] [OPTIONS]
   --against HOST:PORT   another broker, which runs already
   --binary PATH         the broker; built with --release if it is not given
   --nodes N             a cluster of so many, each of them a bootstrap server
-  --restarting          with --nodes: one after the other is restarted, every ten seconds";
+  --restarting          with --nodes: one after the other is restarted, every ten seconds
+  --kafka VERSION       with --nodes: the nodes run Apache Kafka, to see what a client makes of that";
 
 /// What was asked for.
 struct Options {
@@ -25,6 +26,7 @@ struct Options {
     binary: Option<String>,
     nodes: u16,
     restarting: bool,
+    kafka: Option<String>,
 }
 
 /// Where the clients find what they are run against.
@@ -82,13 +84,20 @@ impl Target {
 }
 
 fn parse(args: &[String]) -> Result<Options, String> {
-    let mut options =
-        Options { clients: Vec::new(), against: None, binary: None, nodes: 1, restarting: false };
+    let mut options = Options {
+        clients: Vec::new(),
+        against: None,
+        binary: None,
+        nodes: 1,
+        restarting: false,
+        kafka: None,
+    };
     let mut words = args.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--against" => options.against = words.next().cloned(),
             "--binary" => options.binary = words.next().cloned(),
+            "--kafka" => options.kafka = words.next().cloned(),
             "--nodes" => {
                 let number = words.next().and_then(|word| word.parse().ok());
                 options.nodes = number.ok_or(USAGE)?;

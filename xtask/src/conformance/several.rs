@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{Options, Row, Target};
+use crate::cluster::kafka;
 use crate::cluster::network::Network;
 use crate::cluster::node::Software;
 use crate::cluster::{Cluster, Seat};
@@ -13,22 +14,23 @@ use crate::torture::node;
 /// From one restart to the next.
 const EVERY: Duration = Duration::from_secs(10);
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// What Kafka's tools can read of the metadata log: its shell knows no level after its own release, and there is none of 4.4
+/// in Maven Central.
+const TOOLS_LEVEL: &str = "4.3-IV0";
 
 /// Starts the cluster, runs the clients, stops it.
 pub(super) fn run(
     options: &Options,
     clients: impl FnOnce(&Target) -> Vec<Row>,
 ) -> Result<Vec<Row>, String> {
-    let binary = match &options.binary {
-        Some(path) => PathBuf::from(path),
-        None => node::build()?,
-    };
-    let binary = binary.canonicalize().map_err(|error| format!("{}: {error}", binary.display()))?;
-    let seat = Seat { software: Software::Ottla { binary }, is_broker: true, is_controller: true };
+    let seat = Seat { software: software(options)?, is_broker: true, is_controller: true };
     let seats = vec![seat; usize::from(options.nodes)];
     let folder = std::env::temp_dir().join(format!("ottla-conformance-{}", std::process::id()));
     let network = Network::loopback(options.nodes)?;
-    let more = ["auto.create.topics.enable=true".to_string()];
+    let mut more = vec!["auto.create.topics.enable=true".to_string()];
+    if options.clients.iter().any(|client| client.nodes > 1) {
+        more.push(format!("ottla.metadata.version={TOOLS_LEVEL}"));
+    }
     let mut cluster = Cluster::prepare(&seats, network, &folder, &more, false)?;
     println!("{} nodes answer after {} ms", options.nodes, cluster.start()?.as_millis());
     let target = Target {
@@ -52,6 +54,18 @@ pub(super) fn run(
     cluster.stop();
     let _ = std::fs::remove_dir_all(&folder);
     Ok(rows)
+}
+
+fn software(options: &Options) -> Result<Software, String> {
+    if let Some(version) = &options.kafka {
+        return Ok(Software::Kafka { libs: kafka::jars(version)? });
+    }
+    let binary = match &options.binary {
+        Some(path) => PathBuf::from(path),
+        None => node::build()?,
+    };
+    let binary = binary.canonicalize().map_err(|error| format!("{}: {error}", binary.display()))?;
+    Ok(Software::Ottla { binary })
 }
 
 /// Stops one node in order and starts it, then the next, until it is over; how often.

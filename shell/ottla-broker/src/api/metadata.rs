@@ -172,12 +172,20 @@ fn look_up(
         _ if topic_name::validate(name).is_err() => ErrorCode::InvalidTopicException,
         // Not the client's fault, and not for long: it asks again.
         Some(code) if code.is_retriable() => ErrorCode::LeaderNotAvailable,
+        // A broker that is being restarted gets no replicas, and may be the one that lacks: the client asks again.
+        Some(ErrorCode::InvalidReplicationFactor) if is_restarting(image) => {
+            ErrorCode::LeaderNotAvailable
+        }
         Some(code @ (ErrorCode::InvalidTopicException | ErrorCode::InvalidReplicationFactor)) => {
             code
         }
         _ => ErrorCode::UnknownTopicOrPartition,
     };
     missing(code, Some(name.clone()), Uuid::ZERO)
+}
+
+fn is_restarting(image: &MetadataImage) -> bool {
+    image.brokers.iter().any(|broker| broker.in_controlled_shutdown)
 }
 
 fn missing(code: ErrorCode, name: Option<Str>, topic_id: Uuid) -> MetadataResponseTopic {

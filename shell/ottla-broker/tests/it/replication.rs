@@ -11,6 +11,7 @@ use ottla_protocol::messages::alter_partition_reassignments_request::{
     ReassignablePartition, ReassignableTopic,
 };
 use ottla_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use ottla_protocol::messages::describe_quorum_request::{self, TopicData};
 use ottla_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use ottla_protocol::messages::fetch_response::PartitionData;
 use ottla_protocol::messages::incremental_alter_configs_request::{
@@ -19,7 +20,7 @@ use ottla_protocol::messages::incremental_alter_configs_request::{
 use ottla_protocol::messages::metadata_request::MetadataRequestTopic;
 use ottla_protocol::messages::metadata_response::MetadataResponsePartition;
 use ottla_protocol::messages::{
-    AlterPartitionReassignmentsRequest, CreateTopicsRequest, FetchRequest,
+    AlterPartitionReassignmentsRequest, CreateTopicsRequest, DescribeQuorumRequest, FetchRequest,
     IncrementalAlterConfigsRequest, MetadataRequest,
 };
 use ottla_protocol::records::{BatchOptions, batches, records};
@@ -195,6 +196,18 @@ impl<'a> Cluster<'a> {
         let is_up = |id: i32| usize::try_from(id - 1).is_ok_and(|at| self.brokers[at].is_some());
         let found = self.partition(|partition| is_up(partition.leader_id)).await;
         usize::try_from(found.leader_id - 1).unwrap()
+    }
+
+    /// The node that leads the metadata quorum.
+    async fn controller(&self) -> usize {
+        let topic = TopicData {
+            topic_name: Str::from("__cluster_metadata"),
+            partitions: vec![describe_quorum_request::PartitionData::default()],
+            ..TopicData::default()
+        };
+        let request = DescribeQuorumRequest { topics: vec![topic], ..Default::default() };
+        let answer = self.client(self.any_up()).await.call(2, &request).await;
+        usize::try_from(answer.topics[0].partitions[0].leader_id - 1).unwrap()
     }
 
     /// Produces with acks=all until it is acknowledged.
@@ -386,7 +399,9 @@ fn who_lags_is_out_of_sync_until_it_has_caught_up() {
         cluster.create_topic(3, &[]).await;
         cluster.produce("before").await;
         let leader = cluster.leader().await;
-        let other = (leader + 1) % NODES;
+        // Cut off from the controller the leader would lose its session.
+        let controller = cluster.controller().await;
+        let other = (0..NODES).find(|at| *at != leader && *at != controller).unwrap();
         let id = i32::try_from(other + 1).unwrap();
         sim.cut(&name(leader), &name(other));
         let began = sim.now();

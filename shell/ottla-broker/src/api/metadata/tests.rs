@@ -93,6 +93,17 @@ fn what_is_missing_says_why() {
         code("x", &refused(ErrorCode::InvalidReplicationFactor)),
         ErrorCode::InvalidReplicationFactor
     );
+    let mut image = image.clone();
+    let stops = BrokerRegistrationChangeRecord {
+        broker_id: 1,
+        broker_epoch: 5,
+        in_controlled_shutdown: 1,
+        ..Default::default()
+    };
+    image.apply(&stops.into()).unwrap();
+    let refused = refused(ErrorCode::InvalidReplicationFactor);
+    let topic = look_up(&image, &asked(Some("x"), Uuid::ZERO), &refused);
+    assert_eq!(topic.error_code, ErrorCode::LeaderNotAvailable.code(), "a broker is restarted");
 }
 
 #[test]
