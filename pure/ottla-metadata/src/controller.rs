@@ -63,8 +63,9 @@ pub const RECORDS_MAX: usize = 10_000;
 /// Something to decide.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// Makes the first records of a cluster; nothing where there are some.
-    Bootstrap,
+    /// Makes the first records of a cluster; nothing where there are some. What the directory was
+    /// formatted with counts for more than this node's own wishes.
+    Bootstrap(Vec<MetadataRecord>),
     /// A broker joins, fenced until its heartbeats say that it has read the metadata.
     RegisterBroker {
         request: BrokerRegistrationRequest,
@@ -93,7 +94,7 @@ pub enum Command {
     UnregisterBroker(UnregisterBrokerRequest),
     RegisterController(ControllerRegistrationRequest),
     UnregisterController(UnregisterControllerRequest),
-    /// All features but kraft.version, which is a matter of the quorum.
+    /// Of kraft.version it only says whether the members have it: that is raised by the quorum.
     UpdateFeatures {
         request: UpdateFeaturesRequest,
         version: i16,
@@ -215,7 +216,7 @@ impl Controller {
     fn decide(&self, soft: &mut Soft, now_ms: i64, command: Command) -> Decision {
         let image = &self.image;
         match command {
-            Command::Bootstrap => bootstrap::handle(image, soft),
+            Command::Bootstrap(formatted) => bootstrap::handle(image, soft, formatted),
             Command::RegisterBroker { request, version, unfence } => {
                 let asked = registration::Asked { request, version, unfence };
                 registration::register(image, soft, now_ms, asked)

@@ -25,7 +25,9 @@ pub use acls::{Acl, Acls};
 pub use brokers::{Broker, Brokers, Endpoint, SupportedRange};
 pub use configs::{ConfigResource, Configs, Overrides, ResourceType};
 pub use controllers::{ControllerRegistration, Controllers};
-pub use features::{ELIGIBLE_LEADER_REPLICAS, Features, METADATA_VERSION, SUPPORTED, Supported};
+pub use features::{
+    ELIGIBLE_LEADER_REPLICAS, Features, KRAFT_VERSION, METADATA_VERSION, SUPPORTED, Supported,
+};
 pub use index::PartitionId;
 pub use partition::{
     NO_LEADER, NO_LEADER_CHANGE, NO_RECOVERY_CHANGE, Partition, RECOVERED, RECOVERING,

@@ -33,6 +33,8 @@ pub enum Event {
     /// This node's state machine has everything below `offset`. It goes into this replica's fetches as the high
     /// watermark it knows (KIP-1166), so that a leader can tell who has seen what.
     Applied { offset: i64 },
+    /// The cluster wants the quorum at this level of `kraft.version`; `dry` only asks whether it could be.
+    Upgrade { token: Token, version: i16, dry: bool },
     /// Lead no more, for instance before a shutdown.
     Resign,
 }
@@ -52,8 +54,9 @@ pub enum Action {
         granting: Vec<NodeId>,
         first_voters: Option<VoterSet>,
     },
-    /// Append a batch with the `Voters` record that sets these, at `base_offset`.
-    AppendVoters { base_offset: i64, epoch: i32, voters: VoterSet },
+    /// Append a batch with the `Voters` record that sets these, at `base_offset`; `is_first` has the `KRaftVersion` record
+    /// before it.
+    AppendVoters { base_offset: i64, epoch: i32, voters: VoterSet, is_first: bool },
     /// Append what the leader sent, as it is. Report [`Event::Durable`] once it is on stable storage.
     Append(Vec<Batch>),
     /// Remove everything at this offset and above.

@@ -6,6 +6,7 @@ mod lead;
 mod poll;
 mod quorum_epoch;
 mod transition;
+mod upgrade;
 mod vote;
 mod voter_change;
 
@@ -130,7 +131,7 @@ impl Raft {
             Event::Response { correlation, response, .. }
                 if self.wish.correlation == Some(correlation) =>
             {
-                self.wish_answered(now_ms, response.answer().cloned(), out);
+                self.wish_answered(now_ms, &response, out);
             }
             Event::Response { from, correlation, response } => {
                 let old = planted(Plant::OldAnswerTaken) && matches!(response, Response::Fetch(_));
@@ -147,6 +148,9 @@ impl Raft {
                 self.log.take_snapshot(snapshot, log_start);
             }
             Event::Applied { offset } => self.applied(offset),
+            Event::Upgrade { token, version, dry } => {
+                self.upgrade(now_ms, token, version, dry, out);
+            }
             Event::Resign => self.resign(now_ms, out),
         }
         self.poll(now_ms, out);

@@ -21,6 +21,8 @@ pub struct Soft {
     pub cluster_id: Option<Str>,
     /// The controllers of the quorum, this one among them.
     pub voters: Vec<i32>,
+    /// The quorum's own level of `kraft.version`.
+    pub kraft_version: i16,
     pub(super) entropy: Entropy,
     pub(super) sessions: Sessions,
     pub(super) levels: Levels,
@@ -38,6 +40,7 @@ impl Soft {
             config,
             cluster_id: None,
             voters: vec![node_id],
+            kraft_version: 0,
             entropy: Entropy::new(seed),
             sessions: Sessions::default(),
             levels: Levels::unknown(),

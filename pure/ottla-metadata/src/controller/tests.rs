@@ -56,7 +56,7 @@ impl World {
     /// A bootstrapped cluster of the brokers 0 to `brokers - 1`.
     pub(super) fn of(brokers: i32) -> Self {
         let mut world = Self::empty();
-        world.run(Command::Bootstrap);
+        world.run(Command::Bootstrap(Vec::new()));
         for id in 0..brokers {
             world.run(registering(id));
         }

@@ -11,16 +11,14 @@ use ottla_protocol::{ErrorCode, Str};
 use super::refusal::Refusal;
 use super::{Decision, Reply, Soft, min_isr};
 use crate::image::{
-    ELIGIBLE_LEADER_REPLICAS, METADATA_VERSION, MetadataImage, SUPPORTED, SupportedRange,
+    ELIGIBLE_LEADER_REPLICAS, KRAFT_VERSION, METADATA_VERSION, MetadataImage, SUPPORTED,
+    SupportedRange,
 };
 use crate::record::MetadataRecord;
 
 const UPGRADE: i8 = 1;
 const SAFE_DOWNGRADE: i8 = 2;
 const UNSAFE_DOWNGRADE: i8 = 3;
-
-/// Left to the quorum, which keeps it in records of its own.
-const KRAFT_VERSION: &str = "kraft.version";
 
 /// Levels of metadata.version that changed what records say. A downgrade over one of them would lose
 /// it.
@@ -106,9 +104,12 @@ fn update_one(
     if let Some(why) = not_supported(image, soft, name, level) {
         return invalid(why);
     }
-    let current = image.features.level(name);
-    if name == KRAFT_VERSION {
-        return invalid("This level is changed by the quorum, not by a record.".into());
+    let current = match name {
+        KRAFT_VERSION => soft.kraft_version,
+        _ => image.features.level(name),
+    };
+    if name == KRAFT_VERSION && (kind != UPGRADE || level < current) {
+        return invalid("Can't downgrade the version of this feature.".into());
     }
     if level < current && kind == UPGRADE {
         return invalid(
@@ -125,6 +126,10 @@ fn update_one(
     }
     if let Some(why) = lacks(name, level, levels) {
         return invalid(why);
+    }
+    if name == KRAFT_VERSION {
+        // The quorum keeps it in records of its own.
+        return Ok(Vec::new());
     }
     let record = FeatureLevelRecord {
         name: update.feature.clone(),

@@ -6,6 +6,8 @@ use ottla_protocol::Str;
 use ottla_protocol::messages::FeatureLevelRecord;
 
 pub const METADATA_VERSION: &str = "metadata.version";
+/// Who says which controllers vote: the configuration, or the log (KIP-853). The quorum keeps its level itself.
+pub const KRAFT_VERSION: &str = "kraft.version";
 /// Whether partitions remember who may lead although it left the ISR (KIP-966).
 pub const ELIGIBLE_LEADER_REPLICAS: &str = "eligible.leader.replicas.version";
 
@@ -17,16 +19,18 @@ pub struct Supported {
     pub max: i16,
     /// The level a new cluster starts with; 0 is off and not written down.
     pub initial: i16,
+    /// What metadata.version must be for that.
+    pub since: i16,
 }
 
 /// Everything this node knows, the metadata version first as in Kafka's own bootstrap records.
 /// A feature without its APIs (transactions, share and streams groups) is not here: clients would
 /// take a finalized level as a promise.
 pub const SUPPORTED: [Supported; 4] = [
-    Supported { name: METADATA_VERSION, min: 7, max: 33, initial: 33 },
-    Supported { name: ELIGIBLE_LEADER_REPLICAS, min: 0, max: 1, initial: 0 },
-    Supported { name: "group.version", min: 0, max: 1, initial: 1 },
-    Supported { name: "kraft.version", min: 0, max: 1, initial: 0 },
+    Supported { name: METADATA_VERSION, min: 7, max: 33, initial: 33, since: 7 },
+    Supported { name: ELIGIBLE_LEADER_REPLICAS, min: 0, max: 1, initial: 1, since: 26 },
+    Supported { name: "group.version", min: 0, max: 1, initial: 1, since: 22 },
+    Supported { name: KRAFT_VERSION, min: 0, max: 1, initial: 0, since: 21 },
 ];
 
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -4,13 +4,13 @@
 use ottla_protocol::ErrorCode;
 
 use crate::action::{Action, Token};
-use crate::message::{AddVoter, Answer, RemoveVoter, Request, UpdateVoter};
+use crate::message::{AddVoter, RemoveVoter, Request, Response, UpdateVoter};
 use crate::raft::Raft;
 use crate::role::Role;
 use crate::voters::{Voter, VoterSet};
 
 /// The version of the quorum's feature in which the log says who votes.
-const RECONFIGURABLE: i16 = 1;
+pub(super) const RECONFIGURABLE: i16 = 1;
 
 /// This replica's own wish to be a voter, or another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +19,8 @@ pub(super) struct Wish {
     pub(super) due_ms: i64,
     /// What was asked and is not answered yet.
     pub(super) correlation: Option<u64>,
+    /// The last epoch whose leader knows this voter's directory and addresses, while the log does not.
+    pub(super) told: Option<i32>,
 }
 
 impl Raft {
@@ -79,11 +81,17 @@ impl Raft {
             told if told > epoch => Err(ErrorCode::UnknownLeaderEpoch),
             _ => Ok(()),
         };
+        let is_fixed = self.kraft_version() < RECONFIGURABLE;
         let changed = stale.and_then(|()| {
-            let leads = matches!(self.role, Role::Leader(_));
-            if leads && self.kraft_version() < RECONFIGURABLE {
-                // The configuration knows best; there is nothing to write down.
-                return Ok(self.voters.latest().clone());
+            if let Role::Leader(leader) = &mut self.role
+                && is_fixed
+            {
+                // The configuration knows best; there is nothing to write down, yet.
+                let voters = self.voters.latest().clone();
+                if voters.get(update.voter.key.id).is_some() {
+                    leader.told.insert(update.voter.key.id, update.voter);
+                }
+                return Ok(voters);
             }
             self.check_changeable()?;
             self.check_reachable(&update.voter)?;
@@ -110,8 +118,13 @@ impl Raft {
 
     /// Whether the quorum could speak with that voter.
     fn check_reachable(&self, voter: &Voter) -> Result<(), ErrorCode> {
+        self.check_speaks(voter, self.kraft_version())
+    }
+
+    /// Whether a quorum at that level could.
+    pub(super) fn check_speaks(&self, voter: &Voter, version: i16) -> Result<(), ErrorCode> {
         let (lowest, highest) = voter.kraft_versions;
-        let speaks = (lowest..=highest).contains(&self.kraft_version());
+        let speaks = (lowest..=highest).contains(&version);
         let is_named = voter.key.directory_id.is_some() && voter.key.id.0 >= 0;
         let listens = voter.endpoints.contains_key(&self.listener);
         if speaks && is_named && listens { Ok(()) } else { Err(ErrorCode::InvalidRequest) }
@@ -145,7 +158,7 @@ impl Raft {
             leader.check_quorum_due_ms = now_ms + check_quorum_ms;
             leader.changing = (!early).then_some(token);
         }
-        out.push(Action::AppendVoters { base_offset, epoch, voters: set });
+        out.push(Action::AppendVoters { base_offset, epoch, voters: set, is_first: false });
         if early {
             let reply = self.answer(ErrorCode::None);
             out.push(Action::Reply { token, reply });
@@ -190,10 +203,8 @@ impl Raft {
         let Some(request) = self.wanted() else { return };
         let Some(endpoint) = self.leader_endpoints.get(&self.listener).cloned() else { return };
         let correlation = self.peers.count();
-        self.wish = Wish {
-            due_ms: now_ms + self.settings.fetch_timeout_ms,
-            correlation: Some(correlation),
-        };
+        self.wish.due_ms = now_ms + self.settings.fetch_timeout_ms;
+        self.wish.correlation = Some(correlation);
         out.push(Action::Send { to: leader, endpoint, correlation, request });
     }
 
@@ -206,16 +217,15 @@ impl Raft {
     }
 
     fn wanted(&self) -> Option<Request> {
-        if self.kraft_version() < RECONFIGURABLE || self.me.directory_id.is_none() {
+        let me = self.as_voter();
+        if self.me.directory_id.is_none() || !me.endpoints.contains_key(&self.listener) {
             return None;
         }
-        let me = Voter {
-            key: self.me,
-            endpoints: self.endpoints.clone(),
-            kraft_versions: self.kraft_versions,
-        };
-        if !me.endpoints.contains_key(&self.listener) {
-            return None;
+        if self.kraft_version() < RECONFIGURABLE {
+            // The configuration knows no directories, so each new leader is told.
+            let epoch = self.election.epoch;
+            let is_told = self.wish.told == Some(epoch) || !self.is_voter();
+            return (!is_told).then_some(Request::UpdateVoter(UpdateVoter { epoch, voter: me }));
         }
         match self.voters.latest().get(self.me.id) {
             Some(known) if known.key == me.key => {
@@ -229,22 +239,36 @@ impl Raft {
         }
     }
 
+    pub(super) fn as_voter(&self) -> Voter {
+        Voter {
+            key: self.me,
+            endpoints: self.endpoints.clone(),
+            kraft_versions: self.kraft_versions,
+        }
+    }
+
     /// The leader answered. What became of the wish shows in the log.
     pub(super) fn wish_answered(
         &mut self,
         now_ms: i64,
-        answer: Option<Answer>,
+        response: &Response,
         out: &mut Vec<Action>,
     ) {
         self.wish.correlation = None;
-        if let Some(answer) = answer {
-            let error = answer.error;
-            if error != ErrorCode::None && error != ErrorCode::RequestTimedOut {
-                let what =
-                    format!("the leader refuses to change the voters for this node: {error}");
-                out.push(Action::Fault { fatal: false, what });
-            }
-            self.hear_answer(now_ms, answer, out);
+        let error = response.answer().map(|answer| answer.error);
+        let is_old = matches!(response, Response::Unsupported)
+            || error == Some(ErrorCode::UnsupportedVersion);
+        if is_old || error == Some(ErrorCode::None) {
+            // A leader that is too old does not want to know.
+            self.wish.told = Some(self.election.epoch);
         }
+        let Some(answer) = response.answer().cloned() else { return };
+        let is_fixed = self.kraft_version() < RECONFIGURABLE;
+        if !matches!(answer.error, ErrorCode::None | ErrorCode::RequestTimedOut) && !is_fixed {
+            let error = answer.error;
+            let what = format!("the leader refuses to change the voters for this node: {error}");
+            out.push(Action::Fault { fatal: false, what });
+        }
+        self.hear_answer(now_ms, answer, out);
     }
 }

@@ -6,8 +6,8 @@ use ottla_plant::{Plant, planted};
 
 use crate::action::Token;
 use crate::message::Fetch;
-use crate::replica::ReplicaKey;
-use crate::voters::VoterSet;
+use crate::replica::{NodeId, ReplicaKey};
+use crate::voters::{Voter, VoterSet};
 
 /// An observer that has not fetched for so long is forgotten (Kafka's observer session).
 const OBSERVER_SILENCE_MS: i64 = 300_000;
@@ -73,6 +73,8 @@ pub(crate) struct Leader {
     pub(crate) parked: BTreeMap<ReplicaKey, Parked>,
     /// Who waits for the latest change of the voters to be committed.
     pub(crate) changing: Option<Token>,
+    /// What voters said of themselves, while only the configuration knows of them.
+    pub(crate) told: BTreeMap<NodeId, Voter>,
 }
 
 impl Leader {
@@ -94,6 +96,7 @@ impl Leader {
             begin_quorum_due_ms: now_ms,
             parked: BTreeMap::new(),
             changing: None,
+            told: BTreeMap::new(),
         };
         leader.set_voters(voters);
         leader
@@ -112,6 +115,12 @@ impl Leader {
         self.observers.extend(known);
         let (me, voters) = (self.me, &self.voters);
         self.observers.retain(|key, _| *key != me && !voters.contains_key(key));
+    }
+
+    /// The same voters, known by their directories from now on. How far each is, its next fetch says.
+    pub(crate) fn name_voters(&mut self, voters: &VoterSet) {
+        self.voters.clear();
+        self.set_voters(voters);
     }
 
     /// The voter a fetch of `replica` speaks for: directories are compared where both are known.

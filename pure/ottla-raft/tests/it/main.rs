@@ -8,5 +8,6 @@ mod model;
 mod promises;
 mod quorum;
 mod schedules;
+mod upgrade;
 mod voters;
 mod world;

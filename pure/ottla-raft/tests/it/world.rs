@@ -189,10 +189,8 @@ impl World {
 
     /// The sets along a node's log; one of the first voters has them from its format.
     fn voters_on(&self, disk: &Disk, id: NodeId) -> Vec<(i64, VoterSet)> {
-        if !self.is_dynamic {
-            return Vec::new();
-        }
-        let format = self.voters.contains(&key(id)).then(|| (-1, self.voters.clone()));
+        let is_formatted = self.is_dynamic && self.voters.contains(&key(id));
+        let format = is_formatted.then(|| (-1, self.voters.clone()));
         let history = disk.history();
         let set = |(at, entry): (i64, &Entry)| Some((at, self.set(entry.value)?));
         format.into_iter().chain((0..).zip(&history).filter_map(set)).collect()
@@ -210,10 +208,15 @@ impl World {
 
     /// Somebody asks `id` to change the voters; the answer, if one comes, is in `changes`.
     pub(crate) fn ask(&mut self, id: NodeId, request: Request) {
+        self.ask_with(id, |token| Event::Request { token, request });
+    }
+
+    /// Anything else that is answered.
+    pub(crate) fn ask_with(&mut self, id: NodeId, event: impl FnOnce(Token) -> Event) {
         self.tokens += 1;
         let (token, nobody) = (Token(self.tokens), NodeId(0));
         self.nodes.get_mut(&id).unwrap().open.insert(token, (nobody, 0, false));
-        self.event(id, Event::Request { token, request });
+        self.event(id, event(token));
     }
 
     /// The newest voters of the newest leader.
@@ -332,9 +335,10 @@ impl World {
                 let values = set.map_or(vec![MARK], |set| vec![MARK, MARK, set]);
                 self.append(id, base_offset, epoch, &values);
             }
-            Action::AppendVoters { base_offset, epoch, voters } => {
+            Action::AppendVoters { base_offset, epoch, voters, is_first } => {
                 let set = self.note_set(&voters);
-                self.append(id, base_offset, epoch, &[set]);
+                let values = if is_first { vec![MARK, set] } else { vec![set] };
+                self.append(id, base_offset, epoch, &values);
             }
             Action::Append(batches) => {
                 for batch in batches {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_env::Env;
-use ottla_metadata::image::{SUPPORTED, Supported};
+use ottla_metadata::image::{Features, KRAFT_VERSION, SUPPORTED, Supported};
 use ottla_protocol::messages::api_versions_response::{
     ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
 };
@@ -72,7 +72,7 @@ fn response<E: Env>(
         api_keys,
         supported_features: SUPPORTED.iter().filter(is_listed).map(supported).collect(),
         finalized_features_epoch: (image.next_offset - 1).max(0),
-        finalized_features: image.features.served().map(finalized).collect(),
+        finalized_features: finalized_features(rooms, &image.features),
         ..ApiVersionsResponse::default()
     }
 }
@@ -84,6 +84,14 @@ fn supported(feature: &Supported) -> SupportedFeatureKey {
         max_version: feature.max,
         ..SupportedFeatureKey::default()
     }
+}
+
+/// The quorum's own level is not in the image, and as in Kafka not told where it is 0.
+fn finalized_features<E: Env>(rooms: &Rooms<E>, features: &Features) -> Vec<FinalizedFeatureKey> {
+    let quorum = (Str::from_static(KRAFT_VERSION), rooms.raft.kraft_version());
+    let quorum = Some(quorum).filter(|(_, level)| *level > 0);
+    let own = quorum.iter().map(|(name, level)| (name, *level));
+    features.served().chain(own).map(finalized).collect()
 }
 
 fn finalized((name, level): (&Str, i16)) -> FinalizedFeatureKey {

@@ -2,6 +2,7 @@
 //! ask what would happen (KIP-778), v2 answers for all or none.
 
 use ottla_metadata::controller::{Command, Refusal, Reply};
+use ottla_metadata::image::KRAFT_VERSION;
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{UpdateFeaturesRequest, UpdateFeaturesResponse};
 
@@ -25,6 +26,16 @@ impl ControllerRequest for UpdateFeaturesRequest {
         let error_code = refusal.code.code();
         let error_message = refusal.message.clone();
         UpdateFeaturesResponse { error_code, error_message, ..Default::default() }
+    }
+
+    fn kraft_version(&self) -> Option<(i16, bool)> {
+        let mut updates = self.feature_updates.iter();
+        let update = updates.find(|update| *update.feature == *KRAFT_VERSION)?;
+        Some((update.max_version_level, self.validate_only))
+    }
+
+    fn dry(&self) -> Option<Self> {
+        Some(Self { validate_only: true, ..self.clone() })
     }
 
     fn outcome(response: &UpdateFeaturesResponse) -> ErrorCode {

@@ -32,7 +32,9 @@ const SEEN_MAX: Duration = Duration::from_secs(1);
 const COMMANDS_MAX: usize = 1024;
 
 /// A request that the active controller decides, wherever it arrived.
-pub(crate) trait ControllerRequest: Request + Clone + Send + Sync + 'static {
+pub(crate) trait ControllerRequest:
+    Request<Response: Send> + Clone + Send + Sync + 'static
+{
     /// Whether its answer waits until every live broker knows what it changed.
     const SEEN_EVERYWHERE: bool;
 
@@ -46,6 +48,17 @@ pub(crate) trait ControllerRequest: Request + Clone + Send + Sync + 'static {
 
     /// The broker, and its epoch, that says with this request that it lives.
     fn heartbeat_of(&self) -> Option<(i32, i64)> {
+        None
+    }
+
+    /// The level of `kraft.version` that it asks for, which is the quorum's to raise, and whether it only asks if that
+    /// could be.
+    fn kraft_version(&self) -> Option<(i16, bool)> {
+        None
+    }
+
+    /// The same request, changing nothing.
+    fn dry(&self) -> Option<Self> {
         None
     }
 
@@ -114,6 +127,25 @@ impl<E: Env> ControllerDriver<E> {
         request: R,
         version: i16,
     ) -> R::Response {
+        if let (Some((level, is_dry)), Some(dry)) = (request.kraft_version(), request.dry()) {
+            // All of the request holds or nothing: it is tried before the quorum is raised, which is not undone.
+            let tried = self.decided(dry, version).await;
+            if R::outcome(&tried) != ErrorCode::None {
+                return tried;
+            }
+            if let Err(code) = self.raft.upgrade(level, is_dry).await {
+                if code == ErrorCode::NotLeaderOrFollower {
+                    return request.refused(&Refusal::bare(ErrorCode::NotController), version);
+                }
+                let message = "the quorum cannot be raised to that kraft.version now: each of its voters must have told \
+                               its leader that it knows that version, which it does on its own";
+                return request.refused(&Refusal::new(code, message), version);
+            }
+        }
+        self.decided(request, version).await
+    }
+
+    async fn decided<R: ControllerRequest>(&self, request: R, version: i16) -> R::Response {
         let command = request.clone().into_command(version);
         let refused = |code| request.refused(&Refusal::bare(code), version);
         match self.submit(command, R::SEEN_EVERYWHERE).await {

@@ -129,6 +129,11 @@ impl<E: Env> RaftDriver<E> {
         self.core.lock().raft.voters().ids().into_iter().map(|id| id.0).collect()
     }
 
+    /// The level of `kraft.version` that this node's log says.
+    pub(crate) fn kraft_version(&self) -> i16 {
+        self.core.lock().raft.kraft_version()
+    }
+
     /// The log, to read what is committed: records below the view's high watermark.
     pub(crate) fn log(&self) -> &Arc<log::Partition<E>> {
         &self.log.partition

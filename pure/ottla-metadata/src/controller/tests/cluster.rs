@@ -16,7 +16,7 @@ impl World {
     /// The same, with this level of eligible.leader.replicas.version.
     pub(in super::super) fn cluster_with(brokers: i32, eligible: i16) -> Self {
         let mut world = Self::empty();
-        world.run(Command::Bootstrap);
+        world.run(Command::Bootstrap(Vec::new()));
         world.replay(&feature_level(crate::image::ELIGIBLE_LEADER_REPLICAS, eligible));
         for id in 0..brokers {
             world.join(id, 0);

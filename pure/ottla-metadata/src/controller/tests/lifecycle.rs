@@ -1,5 +1,7 @@
 //! Bootstrap, registration, producer ids, transactions of the log.
 
+use ottla_protocol::messages::{FeatureLevelRecord, UserScramCredentialRecord};
+
 use super::*;
 
 fn next_life(broker_id: i32) -> Command {
@@ -13,7 +15,7 @@ fn next_life(broker_id: i32) -> Command {
 #[test]
 fn a_cluster_begins_with_kafkas_bootstrap_transaction() {
     let mut world = World::empty();
-    assert_eq!(world.run(Command::Bootstrap), Reply::Done);
+    assert_eq!(world.run(Command::Bootstrap(Vec::new())), Reply::Done);
     let names: Vec<&str> = world.log.iter().map(MetadataRecord::name).collect();
     assert_eq!(
         names,
@@ -21,15 +23,19 @@ fn a_cluster_begins_with_kafkas_bootstrap_transaction() {
             "BeginTransactionRecord",
             "FeatureLevelRecord",
             "FeatureLevelRecord",
+            "FeatureLevelRecord",
+            "ConfigRecord",
             "EndTransactionRecord"
         ]
     );
     assert_eq!(world.image().features.level("metadata.version"), 33);
+    assert_eq!(world.image().features.level("eligible.leader.replicas.version"), 1);
+    assert_eq!(world.image().configs.all_brokers()["min.insync.replicas"], "1");
     assert_eq!(world.image().features.level("group.version"), 1);
     assert_eq!(world.image().features.level("transaction.version"), 0);
     // A second start adds nothing.
     let length = world.log.len();
-    world.run(Command::Bootstrap);
+    world.run(Command::Bootstrap(Vec::new()));
     assert_eq!(world.log.len(), length);
 }
 
@@ -40,8 +46,49 @@ fn a_cluster_may_begin_at_an_older_level() {
     let mut config = BrokerConfig::defaults();
     config.ottla.metadata_version = "4.3-IV0".into();
     world.soft.config = Arc::new(config);
-    world.run(Command::Bootstrap);
+    world.run(Command::Bootstrap(Vec::new()));
     assert_eq!(world.image().features.metadata_version(), 30);
+    assert_eq!(world.image().features.level("eligible.leader.replicas.version"), 1);
+}
+
+/// Goal: a feature that came after the level asked for is off, as in a cluster of that release.
+#[test]
+fn an_older_level_has_the_features_of_its_release() {
+    let mut world = World::empty();
+    let mut config = BrokerConfig::defaults();
+    config.ottla.metadata_version = "3.9-IV0".into();
+    world.soft.config = Arc::new(config);
+    world.run(Command::Bootstrap(Vec::new()));
+    let finalized: Vec<_> = world.image().features.finalized().collect();
+    assert_eq!(finalized, [(&"metadata.version".into(), 21)]);
+    assert!(world.image().configs.all_brokers().is_empty());
+}
+
+/// Goal: what Kafka's storage tool formatted the directory with holds, without the features that are not served here.
+#[test]
+fn a_formatted_directory_says_what_the_cluster_begins_with() {
+    let level = |name: &'static str, feature_level: i16| -> MetadataRecord {
+        FeatureLevelRecord { name: name.into(), feature_level, ..Default::default() }.into()
+    };
+    let scram = UserScramCredentialRecord {
+        name: "alice".into(),
+        mechanism: 1,
+        iterations: 4096,
+        ..Default::default()
+    };
+    let mut world = World::empty();
+    world.run(Command::Bootstrap(vec![
+        level("metadata.version", 30),
+        level("group.version", 1),
+        level("transaction.version", 2),
+        scram.into(),
+    ]));
+    let finalized: Vec<_> = world.image().features.finalized().collect();
+    assert_eq!(finalized, [(&"group.version".into(), 1), (&"metadata.version".into(), 30)]);
+    assert_eq!(world.image().scram.iter().count(), 1);
+    let length = world.log.len();
+    world.run(Command::Bootstrap(vec![level("metadata.version", 29)]));
+    assert_eq!(world.log.len(), length, "only a cluster without records is begun");
 }
 
 #[test]

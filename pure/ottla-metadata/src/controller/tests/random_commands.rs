@@ -68,7 +68,7 @@ fn command() -> impl Strategy<Value = Command> {
         1 => (broker, 0i64..50).prop_map(|(broker_id, broker_epoch)| {
             Command::AllocateProducerIds { broker_id, broker_epoch }
         }),
-        1 => Just(Command::Bootstrap),
+        1 => Just(Command::Bootstrap(Vec::new())),
     ]
 }
 

@@ -150,7 +150,13 @@ impl<E: Env> ControllerDriver<E> {
         soft.cluster_id = Some(Str::copy_from(&self.node.cluster_id));
         let mut machine = Machine { epoch, controller, soft, last_offset };
         // The first records of a cluster, where there are none.
-        self.step(&mut machine, Command::Bootstrap).await?;
+        if machine.controller.image().features.is_empty() {
+            let formatted = self.raft.formatted().await.map_err(|error| {
+                tracing::error!(%error, "cannot read what this directory was formatted with");
+                ErrorCode::KafkaStorageError
+            })?;
+            self.step(&mut machine, Command::Bootstrap(formatted)).await?;
+        }
         Ok(machine)
     }
 }

@@ -38,6 +38,7 @@ impl<E: Env> ControllerDriver<E> {
     async fn attempt(&self, machine: &mut Machine, command: Command) -> Result<Decided, Unplaced> {
         machine.soft.config = self.config.get();
         machine.soft.voters = self.raft.voters();
+        machine.soft.kraft_version = self.raft.kraft_version();
         // The quorum writes records of its own between ours.
         let place = self.raft.next_offset();
         machine.controller.skip_to(place);

@@ -147,18 +147,26 @@ impl<E: Env> LifecycleDriver<E> {
 /// What the cluster has agreed on and this node does not know: a controller says no more than that
 /// there is something.
 fn beyond(features: &Features) -> Option<String> {
+    let own = |name: &str| SUPPORTED.iter().find(|own| own.name == name);
     let is_beyond = |(name, level): &(&Str, i16)| {
-        let known = SUPPORTED.iter().find(|known| name.as_str() == known.name);
-        known.is_none_or(|known| *level < known.min || *level > known.max)
+        own(name.as_str()).is_none_or(|own| *level < own.min || *level > own.max)
     };
-    let named =
-        features.finalized().filter(is_beyond).map(|(name, level)| format!("{name}={level}"));
-    let named: Vec<String> = named.collect();
+    let beyond: Vec<(&Str, i16)> = features.finalized().filter(is_beyond).collect();
+    let named: Vec<String> = beyond.iter().map(|(name, level)| format!("{name}={level}")).collect();
+    let lowered: Vec<String> = beyond
+        .iter()
+        .map(|(name, _)| {
+            let level = own(name.as_str()).map_or(0, |own| own.max);
+            format!(" --feature {name}={level}")
+        })
+        .collect();
     (!named.is_empty()).then(|| {
         format!(
-            "the cluster has agreed on {}, which this node does not serve; lower that with \
-             kafka-features.sh downgrade before this node joins",
-            named.join(", ")
+            "the cluster has agreed on {}, which this node does not serve. Lower that with \
+             `kafka-features.sh --bootstrap-server HOST:PORT downgrade{}`, HOST:PORT being a broker \
+             of the cluster, and start this node again",
+            named.join(", "),
+            lowered.concat()
         )
     })
 }
@@ -196,6 +204,7 @@ mod tests {
         let [version, group] = known;
         let text = beyond(&features(&[version, group, level("no.version", 2)])).unwrap();
         assert!(text.contains("no.version=2") && !text.contains("group.version"), "{text}");
+        assert!(text.contains("downgrade --feature no.version=0`"), "{text}");
     }
 
     #[test]

@@ -42,8 +42,10 @@ impl<E: Env> RaftDriver<E> {
                 }
                 self.lead_from(epoch, base_offset);
             }
-            Work::Act(Action::AppendVoters { base_offset, epoch, voters }) => {
-                let batch = self.control_batch(epoch, &[voters_record(&voters)]);
+            Work::Act(Action::AppendVoters { base_offset, epoch, voters, is_first }) => {
+                let version = is_first.then(version_record);
+                let records: Vec<_> = version.into_iter().chain([voters_record(&voters)]).collect();
+                let batch = self.control_batch(epoch, &records);
                 return self.append_own(core, base_offset, epoch, batch);
             }
             Work::Act(Action::Append(batches)) => return self.append_fetched(core, batches),
@@ -192,9 +194,7 @@ impl<E: Env> RaftDriver<E> {
         };
         let mut records = vec![ControlRecord::LeaderChange(change)];
         if let Some(set) = first_voters {
-            let k_raft_version = 1;
-            let version = KRaftVersionRecord { k_raft_version, ..KRaftVersionRecord::default() };
-            records.extend([ControlRecord::KRaftVersion(version), voters_record(set)]);
+            records.extend([version_record(), voters_record(set)]);
         }
         self.control_batch(epoch, &records)
     }
@@ -244,6 +244,15 @@ impl<E: Env> RaftDriver<E> {
             tracing::warn!(what, "a peer of the metadata quorum is at odds with this node");
         }
     }
+}
+
+/// From here on the log says who votes.
+fn version_record() -> ControlRecord {
+    let k_raft_version = 1;
+    ControlRecord::KRaftVersion(KRaftVersionRecord {
+        k_raft_version,
+        ..KRaftVersionRecord::default()
+    })
 }
 
 fn voters_record(set: &VoterSet) -> ControlRecord {

@@ -82,6 +82,11 @@ impl<E: Env> RaftDriver<E> {
 
     /// A request of another replica, and the machine's answer. Nothing where this node stops.
     pub(super) async fn ask(&self, request: Request) -> Option<Reply> {
+        self.ask_with(|token| Event::Request { token, request }).await
+    }
+
+    /// Anything else that the machine answers.
+    pub(super) async fn ask_with(&self, event: impl FnOnce(Token) -> Event) -> Option<Reply> {
         let (asker, answer) = oneshot::channel();
         {
             let mut core = self.core.lock();
@@ -91,17 +96,18 @@ impl<E: Env> RaftDriver<E> {
             core.last_token += 1;
             let token = Token(core.last_token);
             core.askers.insert(token, asker);
-            self.note_fetch(&core, &request);
+            let event = event(token);
+            self.note_fetch(&core, &event);
             let mut actions = Vec::new();
-            core.raft.handle(self.now_ms(), Event::Request { token, request }, &mut actions);
+            core.raft.handle(self.now_ms(), event, &mut actions);
             self.take(&mut core, actions);
         }
         answer.await.ok()
     }
 
     /// A follower that fetches tells how far it has come.
-    fn note_fetch(&self, core: &Core, request: &Request) {
-        let Request::Fetch(fetch) = request else { return };
+    fn note_fetch(&self, core: &Core, event: &Event) {
+        let Event::Request { request: Request::Fetch(fetch), .. } = event else { return };
         let epoch = core.raft.election().epoch;
         if core.raft.role() == RoleName::Leader && fetch.epoch == epoch {
             let untold = fetch.high_watermark == i64::MAX;

@@ -26,8 +26,11 @@ const SUFFIX: &str = ".checkpoint";
 const PART: &str = ".part";
 /// A snapshot is read whole; more than any cluster's metadata has.
 const BYTES_MAX: u64 = 8 << 30;
-/// The file that `format` made of the first voters: it stands for no part of the log.
+/// The file that `format` made of the first voters, and since Kafka 4.4 of the first records (KIP-1170): it stands for no
+/// part of the log.
 const BOOTSTRAP: OffsetAndEpoch = OffsetAndEpoch { offset: 0, epoch: 0 };
+/// Where Kafka's storage tool left the first records before that, in the data directory itself.
+const BOOTSTRAP_FILE: &str = "bootstrap.checkpoint";
 
 /// A snapshot on the disk: all metadata below `at.offset`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,6 +216,18 @@ pub(super) fn voters<E: Env>(
 }
 
 impl<E: Env> RaftDriver<E> {
+    /// The records that this directory was formatted with, for a cluster to begin with; none where Ottla formatted it.
+    pub(crate) async fn formatted(&self) -> Result<Vec<MetadataRecord>, SnapshotError> {
+        let places = [self.folder.join(name(BOOTSTRAP)), self.data_dir.path().join(BOOTSTRAP_FILE)];
+        for path in places.into_iter().filter(|path| self.env.disk().exists(path)) {
+            let records = SnapshotFile { at: BOOTSTRAP, path }.records(&self.env).await?;
+            if !records.is_empty() {
+                return Ok(records);
+            }
+        }
+        Ok(Vec::new())
+    }
+
     /// A piece of a snapshot for another replica, and the size of the whole.
     pub(super) async fn read_snapshot(
         &self,

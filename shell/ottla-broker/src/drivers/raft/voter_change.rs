@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ottla_client::Error;
 use ottla_env::Env;
+use ottla_metadata::image::KRAFT_VERSION;
 use ottla_protocol::messages::{
     AddRaftVoterRequest, AddRaftVoterResponse, ApiVersionsRequest, RemoveRaftVoterRequest,
     RemoveRaftVoterResponse, UpdateRaftVoterRequest, UpdateRaftVoterResponse,
@@ -13,7 +14,7 @@ use ottla_protocol::messages::{
 use ottla_protocol::{ErrorCode, Str};
 use ottla_raft::message::{AddVoter, Answer, RemoveVoter, Request, Response, UpdateVoter};
 use ottla_raft::replica::Endpoints;
-use ottla_raft::{Endpoint, NodeId, ReplicaKey, Voter};
+use ottla_raft::{Endpoint, Event, NodeId, ReplicaKey, Voter};
 
 use super::RaftDriver;
 use super::core::Reply;
@@ -21,8 +22,6 @@ use super::endpoints::host_and_port;
 use super::outgoing::{NO_PATIENCE, Talk, directory};
 use super::serve::told;
 
-/// The feature that tells which versions of the quorum a node speaks.
-const KRAFT_VERSION: &str = "kraft.version";
 /// Within this time a change is committed, or the asker hears that it may yet be.
 const CHANGE_MAX: Duration = Duration::from_secs(30);
 
@@ -99,12 +98,17 @@ impl<E: Env> RaftDriver<E> {
         UpdateRaftVoterResponse { error_code, current_leader, ..Default::default() }
     }
 
+    /// Raises the quorum's `kraft.version`, as the active controller was asked to; `dry` only asks whether that could be.
+    pub(crate) async fn upgrade(&self, version: i16, dry: bool) -> Result<(), ErrorCode> {
+        let asked = self.ask_with(|token| Event::Upgrade { token, version, dry });
+        let answered = self.env.timeout(CHANGE_MAX, async { outcome(asked.await) }).await;
+        let upgraded = answered.unwrap_or(Err(ErrorCode::RequestTimedOut));
+        tracing::info!(version, dry, error = ?upgraded.err(), "kraft.version was to be raised");
+        upgraded
+    }
+
     async fn change(&self, request: Request) -> Result<(), ErrorCode> {
-        match self.ask(request).await {
-            Some(Reply::Plain(Answer { error: ErrorCode::None, .. })) => Ok(()),
-            Some(Reply::Plain(Answer { error, .. })) => Err(error),
-            _ => Err(ErrorCode::NotLeaderOrFollower),
-        }
+        outcome(self.ask(request).await)
     }
 
     /// Asks the node itself what it speaks: one that cannot be reached must not be counted upon for a majority.
@@ -199,6 +203,15 @@ impl<E: Env> Talk<'_, E> {
     /// These answers name no leader: nothing is learned of one.
     fn changed(&self, error_code: i16) -> Response {
         Response::VoterChange(self.answer(error_code, -1, -1, std::iter::empty()))
+    }
+}
+
+/// What became of a change that waited for its commit.
+fn outcome(reply: Option<Reply>) -> Result<(), ErrorCode> {
+    match reply {
+        Some(Reply::Plain(Answer { error: ErrorCode::None, .. })) => Ok(()),
+        Some(Reply::Plain(Answer { error, .. })) => Err(error),
+        _ => Err(ErrorCode::NotLeaderOrFollower),
     }
 }
 

@@ -1,6 +1,9 @@
 use ottla_metadata::MetadataRecord;
+use ottla_metadata::image::METADATA_VERSION;
 use ottla_protocol::Uuid;
-use ottla_protocol::messages::TopicRecord;
+use ottla_protocol::messages::{
+    FeatureLevelRecord, PartitionRecord, RegisterBrokerRecord, TopicRecord,
+};
 use ottla_raft::{NodeId, ReplicaKey, Voter};
 
 use super::*;
@@ -43,6 +46,31 @@ fn a_snapshot_is_read_back() {
     let none = write::encode(AT, 0, None, &[]).unwrap();
     let contents = Contents::of(&none).unwrap();
     assert!(contents.voters.is_none() && contents.records.is_empty());
+}
+
+/// Goal: a node of an older release can read a snapshot: its records are written in the versions of the level that the
+/// cluster has agreed on, not in the newest ones.
+#[test]
+fn records_are_written_at_the_clusters_level() {
+    let level = |feature_level: i16| -> MetadataRecord {
+        let name = METADATA_VERSION.into();
+        FeatureLevelRecord { name, feature_level, ..Default::default() }.into()
+    };
+    let broker = RegisterBrokerRecord::default();
+    let versions = |metadata_version: i16| -> Vec<u8> {
+        let partition = PartitionRecord::default();
+        let records = [level(metadata_version), broker.clone().into(), partition.into()];
+        let whole = write::encode(AT, 0, None, &records).unwrap();
+        let (header, batch) = batches(&whole).nth(1).unwrap().unwrap();
+        let values = ottla_protocol::records::records(&header, &batch, BATCH_BYTES_MAX).unwrap();
+        // A value begins with the version of its frame, its kind and its version.
+        values.map(|record| record.unwrap().value.unwrap()[2]).collect()
+    };
+    assert_eq!(versions(33), [0, 4, 2]);
+    assert_eq!(versions(30), [0, 4, 2]);
+    assert_eq!(versions(29), [0, 3, 2]);
+    assert_eq!(versions(22), [0, 3, 1]);
+    assert_eq!(versions(8), [0, 2, 0]);
 }
 
 /// Goal: a copy that lacks its beginning or its end, or has a bit turned, is never installed.
