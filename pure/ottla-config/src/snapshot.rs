@@ -184,14 +184,6 @@ impl BrokerConfig {
         })
     }
 
-    /// Whether a listener is served before the node is ready.
-    pub fn starts_early(&self, listener: &Listener) -> bool {
-        match &self.listener.early_start_listeners {
-            Some(names) => names.iter().any(|name| name.eq_ignore_ascii_case(&listener.name)),
-            None => listener.is_controller,
-        }
-    }
-
     /// A listener on every interface tells others nothing by its own address. The voters' list does:
     /// other nodes reach this one's first controller listener there, and its host for the rest.
     fn advertise_as_voter(&mut self) {

@@ -2,7 +2,7 @@
 
 use crate::check::{Check, at_least};
 use crate::keys::reason::{
-    CLIENT_LIMIT, MEMORY, NO_QUOTAS, NO_SECURITY, OPERATING_SYSTEM, PEER_LIMITS,
+    CLIENT_LIMIT, EARLY, MEMORY, NO_QUOTAS, NO_SECURITY, OPERATING_SYSTEM, PEER_LIMITS,
 };
 
 keys! {
@@ -29,10 +29,6 @@ keys! {
         /// The listeners that belong to the controller; clients are never told about them.
         controller_listener_names: Vec<String> = "", Check::Any, "controller.listener.names",
             ReadOnly, High;
-        /// Listeners that are served before the node is ready; those of the controller where this
-        /// is not set.
-        early_start_listeners: Option<Vec<String>> = null, Check::Any, "early.start.listeners",
-            ReadOnly, High;
         /// A connection that is idle for so long is closed.
         connections_max_idle_ms: i64 = "600000", Check::Any, "connections.max.idle.ms",
             ReadOnly, Medium;
@@ -56,6 +52,8 @@ keys! {
     shared {
     }
     accepted {
+        /// Listeners that are served before the node is ready.
+        List "early.start.listeners" = null, Check::Any, ReadOnly, High => EARLY;
         /// Most new connections in a second.
         Int "max.connection.creation.rate" = "2147483647", at_least(0),
             ClusterWide, Medium => NO_QUOTAS;

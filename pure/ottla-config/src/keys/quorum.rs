@@ -2,7 +2,7 @@
 
 use crate::address::{HostPort, Voter};
 use crate::check::{Check, at_least};
-use crate::keys::reason::{METADATA_LOG, OWN_METRICS, PEER_LIMITS};
+use crate::keys::reason::{GROUP_COMMIT, METADATA_LOG, OWN_METRICS, PEER_LIMITS, TWO_SNAPSHOTS};
 
 keys! {
     /// The metadata quorum and its log.
@@ -13,9 +13,6 @@ keys! {
         /// Addresses of controllers, as host:port, by which a node finds the metadata quorum.
         bootstrap_servers: Vec<HostPort> = "", Check::NonEmptyList,
             "controller.quorum.bootstrap.servers", ReadOnly, High;
-        /// How long the leader collects writes.
-        append_linger_ms: i32 = "25", at_least(0), "controller.quorum.append.linger.ms",
-            ReadOnly, Medium;
         /// Whether a controller that is no voter becomes one by itself.
         auto_join_enable: bool = "false", Check::Any, "controller.quorum.auto.join.enable",
             ReadOnly, Low;
@@ -46,25 +43,25 @@ keys! {
         /// Longest time between two snapshots.
         metadata_log_max_snapshot_interval_ms: i64 = "3600000", at_least(0),
             "metadata.log.max.snapshot.interval.ms", ReadOnly, High;
-        /// Segment size of the metadata log.
-        metadata_log_segment_bytes: i32 = "1073741824", at_least(8_388_608),
-            "metadata.log.segment.bytes", ReadOnly, High;
-        /// Segment age of the metadata log.
-        metadata_log_segment_ms: i64 = "604800000", Check::Any, "metadata.log.segment.ms",
-            ReadOnly, High;
         /// How often an idle controller writes a no-op record; 0 is never.
         metadata_max_idle_interval_ms: i32 = "500", at_least(0), "metadata.max.idle.interval.ms",
             ReadOnly, Low;
-        /// Size of the metadata log and its snapshots above which the oldest are deleted.
-        metadata_max_retention_bytes: i64 = "104857600", Check::Any,
-            "metadata.max.retention.bytes", ReadOnly, High;
-        /// Age above which what a snapshot covers of the metadata log is deleted.
-        metadata_max_retention_ms: i64 = "604800000", Check::Any, "metadata.max.retention.ms",
-            ReadOnly, High;
     }
     shared {
     }
     accepted {
+        /// How long the leader collects writes.
+        Int "controller.quorum.append.linger.ms" = "25", at_least(0), ReadOnly, Medium => GROUP_COMMIT;
+        /// Segment size of the metadata log.
+        Int "metadata.log.segment.bytes" = "1073741824", at_least(8_388_608),
+            ReadOnly, High => METADATA_LOG;
+        /// Segment age of the metadata log.
+        Long "metadata.log.segment.ms" = "604800000", Check::Any, ReadOnly, High => METADATA_LOG;
+        /// Size of the metadata log and its snapshots above which the oldest are deleted.
+        Long "metadata.max.retention.bytes" = "104857600", Check::Any,
+            ReadOnly, High => TWO_SNAPSHOTS;
+        /// Age above which what a snapshot covers of the metadata log is deleted.
+        Long "metadata.max.retention.ms" = "604800000", Check::Any, ReadOnly, High => TWO_SNAPSHOTS;
         /// A controller event slower than this is logged.
         Long "controller.performance.always.log.threshold.ms" = "2000", at_least(0),
             ReadOnly, Medium internal => OWN_METRICS;

@@ -4,6 +4,7 @@ pub(crate) const CHECKPOINT: &str =
     "one checkpoint and the write-ahead log hold this, always up to date";
 pub(crate) const CLIENT_LIMIT: &str = "the limit of the request alone decides";
 pub(crate) const DUE_TIMES: &str = "due work runs from a table of due times";
+pub(crate) const EARLY: &str = "the controller's listeners are served from the start, those for clients once the node is ready";
 pub(crate) const FAST_START: &str = "a start that cannot succeed fails at once";
 pub(crate) const GROUP_COMMIT: &str = "writes are grouped by the log itself";
 pub(crate) const INLINE: &str = "assignments are computed where they are needed";
@@ -23,6 +24,7 @@ pub(crate) const NO_TELEMETRY: &str = "clients are not asked for metrics by this
 pub(crate) const NO_TIERS: &str = "tiered storage is not served by this version";
 pub(crate) const NO_TRANSACTIONS: &str = "transactions are not served by this version";
 pub(crate) const ONE_DIR: &str = "Ottla keeps everything in one data directory";
+pub(crate) const ONE_FETCHER: &str = "one connection per leader, and its requests overlap";
 pub(crate) const OPERATING_SYSTEM: &str = "Ottla leaves this to the operating system";
 pub(crate) const OWN_METRICS: &str = "Ottla measures in its own way";
 pub(crate) const OWN_THREADS: &str = "Ottla sizes its threads by the processors it has";
@@ -30,4 +32,6 @@ pub(crate) const OWN_THROTTLE: &str = "Ottla's throttle is a bucket that fills e
 pub(crate) const PEER_LIMITS: &str = "connections between nodes have limits of their own";
 pub(crate) const RECOVERY: &str = "recovery is bounded by the write-ahead log and needs no threads";
 pub(crate) const STABLE: &str = "unstable versions are never served";
+pub(crate) const TWO_SNAPSHOTS: &str =
+    "the last two snapshots are kept, and the metadata log from the older one on";
 pub(crate) const UNCOMPRESSED: &str = "committed offsets are small and are stored as they are";

@@ -1,7 +1,7 @@
 //! Keys of copies of partitions.
 
 use crate::check::{Check, at_least};
-use crate::keys::reason::{CHECKPOINT, NO_PURGATORY, NO_TIERS, OPERATING_SYSTEM};
+use crate::keys::reason::{CHECKPOINT, NO_PURGATORY, NO_TIERS, ONE_FETCHER, OPERATING_SYSTEM};
 use crate::replication::ReplicaSelector;
 
 keys! {
@@ -35,8 +35,6 @@ keys! {
         /// Time limit of a follower's request.
         replica_socket_timeout_ms: i32 = "30000", Check::Any, "replica.socket.timeout.ms",
             ReadOnly, High;
-        /// Fetchers per leader.
-        num_replica_fetchers: i32 = "1", at_least(1), "num.replica.fetchers", ClusterWide, High;
         /// Whether the controller gives leadership back to preferred replicas.
         auto_leader_rebalance_enable: bool = "true", Check::Any, "auto.leader.rebalance.enable",
             ReadOnly, High;
@@ -59,6 +57,8 @@ keys! {
         Boolean "unclean.leader.election.enable" = "false", Check::Any, ClusterWide, High;
     }
     accepted {
+        /// Fetchers per leader.
+        Int "num.replica.fetchers" = "1", at_least(1), ClusterWide, High => ONE_FETCHER;
         /// How often the high watermarks are written.
         Long "replica.high.watermark.checkpoint.interval.ms" = "5000", Check::Any,
             ReadOnly, High => CHECKPOINT;
