@@ -33,8 +33,13 @@ use crate::value::{self, ConfigValue};
 pub struct BrokerConfig {
     /// `node.id`, or `broker.id` where only that is set.
     pub node_id: i32,
-    /// The first of `log.dirs`, or of `log.dir` where only that is set.
+    /// `metadata.log.dir`; where that is not set the first of `log.dirs`, or of `log.dir` where only
+    /// that is set. It holds the metadata log.
     pub data_dir: String,
+    /// The other folders of `log.dirs`.
+    pub more_data_dirs: Vec<String>,
+    /// `metadata.log.dir` is none of `log.dirs`: no partition is kept there.
+    pub is_data_dir_apart: bool,
     pub listeners: Vec<Listener>,
     pub node: NodeConfig,
     pub listener: ListenerConfig,
@@ -223,6 +228,7 @@ impl BrokerConfig {
 }
 
 fn read_groups(layers: Layers) -> Result<BrokerConfig, Vec<ConfigError>> {
+    let folders = folders(&layers);
     let text = |name: &str| resolve::broker_text(&layers, name);
     let no_overrides = Overrides::new();
     let topic_text = |name: &str| resolve::scoped_text(Scope::Topic, &layers, &no_overrides, name);
@@ -238,7 +244,9 @@ fn read_groups(layers: Layers) -> Result<BrokerConfig, Vec<ConfigError>> {
         Some((
             BrokerConfig {
                 node_id: node_id(&layers, &node),
-                data_dir: data_dir(&layers),
+                data_dir: folders.main,
+                more_data_dirs: folders.others,
+                is_data_dir_apart: folders.is_apart,
                 listeners: Vec::new(),
                 node,
                 listener: listener?,
@@ -282,12 +290,36 @@ fn node_id(layers: &Layers, node: &NodeConfig) -> i32 {
     if only_broker_id { node.broker_id } else { node.node_id }
 }
 
-/// Where a node with these settings keeps its data; empty where they name no folder.
+/// Where a node keeps its metadata log, and whatever else it remembers; empty where the settings name
+/// no folder.
 pub fn data_dir(layers: &Layers) -> String {
+    folders(layers).main
+}
+
+/// The folders a node keeps its data in.
+struct Folders {
+    /// Holds the metadata log.
+    main: String,
+    others: Vec<String>,
+    /// The first one is for the metadata log alone.
+    is_apart: bool,
+}
+
+fn folders(layers: &Layers) -> Folders {
     let only_log_dir = !layers.is_set("log.dirs") && layers.is_set("log.dir");
     let key = if only_log_dir { "log.dir" } else { "log.dirs" };
     let text = resolve::broker_text(layers, key).unwrap_or_default();
-    list::elements(&text).first().copied().unwrap_or_default().to_owned()
+    let mut others: Vec<String> = list::elements(&text).into_iter().map(str::to_owned).collect();
+    let said = resolve::broker_text(layers, "metadata.log.dir").unwrap_or_default();
+    let said = said.trim();
+    let at = if said.is_empty() { Some(0) } else { others.iter().position(|dir| dir == said) };
+    match at {
+        Some(at) if at < others.len() => {
+            let main = others.remove(at);
+            Folders { main, others, is_apart: false }
+        }
+        _ => Folders { main: said.to_owned(), is_apart: !said.is_empty(), others },
+    }
 }
 
 fn read_listeners(

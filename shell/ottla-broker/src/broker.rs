@@ -12,6 +12,7 @@ use ottla_env::{Env, Listener as _, Task};
 use crate::drivers::channel::ControllerChannel;
 use crate::drivers::controller::ControllerDriver;
 use crate::drivers::coordinator::CoordinatorDriver;
+use crate::drivers::directories::DirectoryDriver;
 use crate::drivers::isr::{Ask, IsrDriver};
 use crate::drivers::lifecycle::{LifecycleDriver, LifecycleError};
 use crate::drivers::metadata::MetadataDriver;
@@ -19,7 +20,7 @@ use crate::drivers::producer_ids::ProducerIds;
 use crate::drivers::raft::{RaftDriver, RaftStartError};
 use crate::drivers::replica::ReplicaDriver;
 use crate::format::{self, FormatError};
-use crate::log::{self, DataDir, DataDirOptions, OpenError};
+use crate::log::{self, DataDirOptions, DataDirs, OpenError};
 use crate::net::budget::Budget;
 use crate::net::gate::{Gate, Limits};
 use crate::net::listener::{Doorway, Sign, accept_loop};
@@ -121,14 +122,14 @@ impl<E: Env> Broker<E> {
         let config = BrokerConfig::build(layers).map_err(StartError::Config)?;
         let cluster_id = format::cluster_id(&env, &config).await.map_err(StartError::Format)?;
         let listeners = bind(&env, &config).await?;
-        let (data_dir, _recovered) =
-            DataDir::open(env.clone(), data_dir_options(&config, cluster_id))
-                .map_err(StartError::DataDir)?;
+        let options = data_dir_options(&config, cluster_id.as_deref());
+        let data_dirs =
+            DataDirs::open(&env, options, config.is_data_dir_apart).map_err(StartError::DataDir)?;
         let bound: Vec<(String, SocketAddr)> =
             listeners.iter().map(|bound| (bound.name.clone(), bound.address)).collect();
         let gate = Gate::new(connection_limits(&config));
         let budget = Budget::new(request_budget(&config));
-        let rooms = furnish(env.clone(), config, data_dir, &bound).await?;
+        let rooms = furnish(env.clone(), config, data_dirs, &bound).await?;
         let phase = PhaseSender::new(Phase::Serving);
         let controller_phase = PhaseSender::new(Phase::Serving);
         let doorway = Arc::new(Doorway {
@@ -167,12 +168,13 @@ impl<E: Env> Broker<E> {
                     controller_phase.send_replace(Phase::Closing);
                     end(tasks).await;
                     end(drivers).await;
-                    rooms.data_dir.close().await;
+                    rooms.data_dirs.close().await;
                     return Err(StartError::Lifecycle(error));
                 }
             }
         }
         drivers.push(in_sync_replicas(&rooms).start());
+        drivers.push(directories(&rooms).start());
         tasks.extend(clients.into_iter().map(accept));
         tasks.push(env.spawn("limits", follow_limits(Arc::clone(&doorway))));
         tasks.extend(rooms.groups.start());
@@ -216,7 +218,7 @@ impl<E: Env> Broker<E> {
         }
         end(self.drivers).await;
         self.rooms.replica.stop().await;
-        self.rooms.data_dir.close().await;
+        self.rooms.data_dirs.close().await;
     }
 }
 
@@ -273,21 +275,23 @@ async fn resolve<E: Env>(env: &E, listener: &Listener) -> std::io::Result<Socket
 async fn furnish<E: Env>(
     env: E,
     config: BrokerConfig,
-    data_dir: DataDir<E>,
+    data_dirs: DataDirs<E>,
     bound: &[(String, SocketAddr)],
 ) -> Result<Arc<Rooms<E>>, StartError> {
     let slots = config.listener.max_incremental_fetch_session_cache_slots;
     let sessions = Sessions::new(usize::try_from(slots).unwrap_or(0));
     let node = NodeIdentity {
         node_id: config.node_id,
-        cluster_id: Arc::from(data_dir.cluster_id()),
-        directory_id: data_dir.directory_id(),
+        cluster_id: Arc::from(data_dirs.main().cluster_id()),
+        directory_id: data_dirs.main().directory_id(),
     };
     let config = ConfigCell::new(config);
     let office = Office::new(env.clone(), node.node_id, config.clone());
-    let partitions = Registry::new(data_dir.clone(), office);
-    let (e, d, n, c) = (|| env.clone(), || data_dir.clone(), || node.clone(), || config.clone());
-    let raft = RaftDriver::open(e(), d(), n(), c(), bound).await.map_err(StartError::Raft)?;
+    let partitions = Registry::new(data_dirs.clone(), office);
+    let (e, d, n, c) = (|| env.clone(), || data_dirs.clone(), || node.clone(), || config.clone());
+    let raft = RaftDriver::open(e(), d().main().clone(), n(), c(), bound)
+        .await
+        .map_err(StartError::Raft)?;
     let replica = ReplicaDriver::new(e(), d(), Arc::clone(&partitions), c(), n());
     let metadata = MetadataDriver::new(e(), Arc::clone(&raft), Arc::clone(&replica), c());
     let controller = ControllerDriver::new(e(), Arc::clone(&raft), Arc::clone(&metadata), c(), n());
@@ -302,9 +306,9 @@ async fn furnish<E: Env>(
     let lifecycle = LifecycleDriver::new(
         e(),
         n(),
+        d(),
         c(),
         bound,
-        Arc::clone(&raft),
         Arc::clone(&metadata),
         Arc::clone(&channel),
     );
@@ -321,7 +325,7 @@ async fn furnish<E: Env>(
         env,
         node,
         config,
-        data_dir,
+        data_dirs,
         partitions,
         sessions,
         raft,
@@ -342,8 +346,15 @@ fn in_sync_replicas<E: Env>(rooms: &Rooms<E>) -> Arc<IsrDriver<E>> {
         let channel = Arc::clone(&channel);
         Box::pin(async move { channel.call(request, ISR_ANSWER_MAX).await })
     });
-    let (env, config, data_dir) = (rooms.env.clone(), rooms.config.clone(), rooms.data_dir.clone());
-    IsrDriver::new(env, data_dir, Arc::clone(&rooms.partitions), config, ask)
+    let (env, config) = (rooms.env.clone(), rooms.config.clone());
+    IsrDriver::new(env, Arc::clone(&rooms.partitions), config, ask)
+}
+
+/// The controller is told where replicas are.
+fn directories<E: Env>(rooms: &Rooms<E>) -> Arc<DirectoryDriver<E>> {
+    let office = Arc::clone(rooms.partitions.office());
+    let (metadata, channel) = (Arc::clone(&rooms.metadata), Arc::clone(&rooms.channel));
+    DirectoryDriver::new(rooms.env.clone(), office, metadata, channel)
 }
 
 /// A cluster has few controllers, but every broker fetches from them.
@@ -352,20 +363,22 @@ fn controller_limits() -> Limits {
     Limits { total: CONTROLLER_CONNECTIONS, per_ip: CONTROLLER_CONNECTIONS, per_ip_overrides }
 }
 
-fn data_dir_options(config: &BrokerConfig, cluster_id: Option<String>) -> DataDirOptions {
-    DataDirOptions {
+/// How each folder is opened; the first is that of the metadata log.
+fn data_dir_options(config: &BrokerConfig, cluster_id: Option<&str>) -> Vec<DataDirOptions> {
+    let folders = std::iter::once(&config.data_dir).chain(&config.more_data_dirs);
+    let of = |folder: &String| DataDirOptions {
         flush: match config.ottla.flush {
             FlushMode::Wal => log::FlushMode::Wal,
             FlushMode::None => log::FlushMode::None,
         },
         node_id: config.node_id,
-        cluster_id,
+        cluster_id: cluster_id.map(str::to_owned),
         wal_cap_bytes: u64::try_from(config.ottla.wal_size_max).unwrap_or(0),
         retention_check_ms: u64::try_from(config.log.retention_check_interval_ms).unwrap_or(1),
         producer_id_expiration_ms: config.log.producer_id_expiration_ms.into(),
-        ..DataDirOptions::new(&config.data_dir)
-    }
-    .checked()
+        ..DataDirOptions::new(folder)
+    };
+    folders.map(|folder| of(folder).checked()).collect()
 }
 
 fn request_budget(config: &BrokerConfig) -> usize {

@@ -3,8 +3,8 @@
 pub(crate) use ottla_log::producers::ProducerState;
 pub(crate) use ottla_log::validate::RecordError;
 pub(crate) use ottla_log::{
-    AppendError, AppendOptions, Appended, DataDir, DataDirOptions, Failed, FileRange, FileRun,
-    FlushMode, LogConfig, LogError, Offsets, OpenError, Origin, Partition, Progress,
+    AppendError, AppendOptions, Appended, DataDir, DataDirOptions, DataDirs, Failed, FileRange,
+    FileRun, FlushMode, LogConfig, LogError, Mark, Offsets, OpenError, Origin, Partition, Progress,
     ProgressListener, ReadError, ReadOptions, ReadOutcome, Sendable, Slices, TimestampedOffset,
     TopicPartition,
 };

@@ -12,7 +12,7 @@ use crate::drivers::metadata::MetadataDriver;
 use crate::drivers::producer_ids::ProducerIds;
 use crate::drivers::raft::RaftDriver;
 use crate::drivers::replica::ReplicaDriver;
-use crate::log::DataDir;
+use crate::log::DataDirs;
 use crate::node::{ConfigCell, NodeIdentity};
 use crate::partition::registry::Registry;
 use crate::partition::session::Sessions;
@@ -22,7 +22,7 @@ pub(crate) struct Rooms<E: Env> {
     pub(crate) env: E,
     pub(crate) node: NodeIdentity,
     pub(crate) config: ConfigCell,
-    pub(crate) data_dir: DataDir<E>,
+    pub(crate) data_dirs: DataDirs<E>,
     pub(crate) partitions: Arc<Registry<E>>,
     pub(crate) sessions: Arc<Sessions>,
     /// The metadata quorum.

@@ -110,7 +110,7 @@ impl<E: Env> DataDir<E> {
         let wal = Arc::new(Wal::new(env.clone(), &options, session, begin.start_lsn));
         let handles = Handles::new(env.disk().clone(), options.handles_max);
         let (dirty, doomed) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-        let volume = Arc::new(Volume { env, options, wal, handles, dirty, doomed });
+        let volume = Arc::new(Volume { env, options, directory_id, wal, handles, dirty, doomed });
         let registry = Arc::new(Registry::new(next_number));
         let recovered = apply(&volume, &registry, survey, case, groups, &begin, directory_id)?;
         let report = RecoveryReport {
@@ -207,6 +207,16 @@ impl<E: Env> DataDir<E> {
     /// A partition.
     pub fn partition(&self, topic_id: Uuid, partition: i32) -> Option<Arc<Partition<E>>> {
         self.inner.registry.by_id(topic_id, partition)
+    }
+
+    /// Whether it has a partition of this name, whichever topic's it is.
+    pub fn holds(&self, topic: &Str, partition: i32) -> bool {
+        self.inner.names.lock().contains_key(&(topic.clone(), partition))
+    }
+
+    /// How many partitions it has.
+    pub fn partitions_count(&self) -> usize {
+        self.inner.names.lock().len()
     }
 
     /// All partitions, in the order they were made.

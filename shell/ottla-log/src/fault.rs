@@ -196,6 +196,11 @@ pub enum OpenError {
         path: PathBuf,
         what: String,
     },
+    /// A partition is in another directory of the node as well.
+    Twin {
+        path: PathBuf,
+        what: String,
+    },
 }
 
 impl fmt::Display for OpenError {
@@ -221,6 +226,12 @@ impl fmt::Display for OpenError {
                 path.display()
             ),
             OpenError::Io { path, what } => write!(f, "cannot open {}: {what}", path.display()),
+            OpenError::Twin { path, what } => write!(
+                f,
+                "{}: {what}; move one of the two folders away, the older one if replicas or a \
+                 backup say which that is, and start again",
+                path.display()
+            ),
         }
     }
 }

@@ -26,11 +26,13 @@ mod registry;
 mod flusher;
 mod recovery;
 pub mod data_dir;
+pub mod data_dirs;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 
 pub use config::LogConfig;
 pub use data_dir::{DataDir, RecoveryReport};
+pub use data_dirs::{DataDirs, Mark};
 pub use fault::{AppendError, Failed, LogError, OpenError, ReadError};
 pub use open_file::FileRange;
 pub use options::{

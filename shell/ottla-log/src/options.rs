@@ -40,6 +40,8 @@ pub enum FlushMode {
 #[derive(Debug, Clone)]
 pub struct DataDirOptions {
     pub path: PathBuf,
+    /// Its place among the node's directories.
+    pub place: u8,
     pub flush: FlushMode,
     /// This node's id, for `meta.properties`; an existing file must say the same.
     pub node_id: i32,
@@ -74,6 +76,7 @@ impl DataDirOptions {
     pub fn new(path: impl Into<PathBuf>) -> DataDirOptions {
         DataDirOptions {
             path: path.into(),
+            place: 0,
             flush: FlushMode::Wal,
             node_id: 1,
             cluster_id: None,
@@ -89,6 +92,16 @@ impl DataDirOptions {
             retention_check_ms: 300_000,
             producer_id_expiration_ms: 86_400_000,
         }
+    }
+
+    /// One directory's share of memory and files, where a node has `count` of them.
+    #[must_use]
+    pub fn share(mut self, count: usize) -> DataDirOptions {
+        self.buffer_budget_bytes /= count;
+        self.buffer_bytes = self.buffer_bytes.min(self.buffer_budget_bytes / 4);
+        self.group_bytes = self.group_bytes.min(self.buffer_bytes);
+        self.handles_max /= count;
+        self.checked()
     }
 
     /// The same with every relation between the sizes made to hold.
@@ -154,6 +167,8 @@ pub struct Appended {
     pub log_start_offset: i64,
     /// Durable once `wait_durable(lsn)` returns; of a duplicate, the position it must wait for.
     pub lsn: u64,
+    /// The place of the partition's directory among the node's.
+    pub place: u8,
     /// The batch had been appended before; the offsets are those it got then.
     pub duplicate: bool,
 }

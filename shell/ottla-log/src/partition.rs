@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ottla_env::Env;
+use ottla_protocol::Uuid;
 use parking_lot::{Mutex, RwLock};
 
 use crate::checkpoint::PartitionRecord;
@@ -105,6 +106,21 @@ impl<E: Env> Partition<E> {
     /// Its name.
     pub fn id(&self) -> &TopicPartition {
         &self.id
+    }
+
+    /// The place of its directory among the node's.
+    pub fn place(&self) -> u8 {
+        self.volume.options.place
+    }
+
+    /// The id of its directory.
+    pub fn directory_id(&self) -> Uuid {
+        self.volume.directory_id
+    }
+
+    /// Whether its directory has failed.
+    pub fn is_offline(&self) -> bool {
+        self.volume.wal.check().is_err()
     }
 
     /// Where it stands.

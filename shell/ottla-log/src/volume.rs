@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ottla_env::Env;
+use ottla_protocol::Uuid;
 use parking_lot::Mutex;
 
 use crate::handles::Handles;
@@ -22,6 +23,7 @@ pub(crate) struct Doomed {
 pub(crate) struct Volume<E: Env> {
     pub(crate) env: E,
     pub(crate) options: DataDirOptions,
+    pub(crate) directory_id: Uuid,
     pub(crate) wal: Arc<Wal<E>>,
     pub(crate) handles: Handles<E::Disk>,
     /// Numbers of partitions with something to flush, in the order they got it.

@@ -1,17 +1,23 @@
 //! Keys of where the log lives and how it grows, ages and is cleaned.
 
 use crate::check::{Check, at_least};
-use crate::keys::reason::{CHECKPOINT, DUE_TIMES, NO_COMPACTION, NO_TIERS, ONE_DIR, RECOVERY};
+use crate::keys::reason::{
+    CHECKPOINT, DIR_FAILURE, DUE_TIMES, NO_COMPACTION, NO_DIR_MOVES, NO_TIERS, RECOVERY,
+};
 use crate::keys::synonym::{FLUSH_INTERVAL, RETENTION, ROLL, ROLL_JITTER};
 
 keys! {
     /// Where the log lives and how it grows, ages and is cleaned.
     LogConfig in Broker;
     fields {
-        /// The folders that hold the log. Ottla keeps one folder.
+        /// The folders that hold the log, each best on a disk of its own: one that fails takes only its
+        /// partitions with it. The first holds the metadata log too.
         dirs: Vec<String> = "./ottla-data", Check::Any, "log.dirs", ReadOnly, High;
         /// The folder that holds the log, read when log.dirs is not set.
         dir: Vec<String> = "/tmp/kafka-logs", Check::Any, "log.dir", ReadOnly, High;
+        /// The folder that holds the metadata log, if that is not to be the first of log.dirs. The node
+        /// cannot be without it.
+        metadata_dir: Option<String> = null, Check::Any, "metadata.log.dir", ReadOnly, High;
         /// How often the log looks for segments that retention allows to delete.
         retention_check_interval_ms: i64 = "300000", at_least(1),
             "log.retention.check.interval.ms", ReadOnly, Medium;
@@ -71,9 +77,7 @@ keys! {
     }
     accepted {
         /// Log folders that receive no new partitions.
-        List "cordoned.log.dirs" = "", Check::Any, PerBroker, Medium => ONE_DIR;
-        /// The folder that holds the metadata log.
-        String "metadata.log.dir" = null, Check::Any, ReadOnly, High => ONE_DIR;
+        List "cordoned.log.dirs" = "", Check::Any, PerBroker, Medium => NO_DIR_MOVES;
         /// How long a tombstone stays in a compacted topic.
         Long "log.cleaner.delete.retention.ms" = "86400000", at_least(0),
             ClusterWide, Medium => NO_COMPACTION;
@@ -114,7 +118,7 @@ keys! {
         Long "log.initial.task.delay.ms" = "30000", at_least(0),
             ReadOnly, Low internal => DUE_TIMES;
         /// How long a broker with a failed folder waits for the controller to hear of it.
-        Long "log.dir.failure.timeout.ms" = "30000", at_least(1), ReadOnly, Low => ONE_DIR;
+        Long "log.dir.failure.timeout.ms" = "30000", at_least(1), ReadOnly, Low => DIR_FAILURE;
         /// Size of a partition's local log once its segments are in remote storage.
         Long "log.local.retention.bytes" = "-2", at_least(-2), ClusterWide, Medium => NO_TIERS;
         /// Age of a partition's local segments once they are in remote storage.
@@ -126,7 +130,7 @@ keys! {
         /// Threads that load logs at start and flush them at stop.
         Int "num.recovery.threads.per.data.dir" = "2", at_least(1), ClusterWide, High => RECOVERY;
         /// Threads that move replicas between folders.
-        Int "num.replica.alter.log.dirs.threads" = null, Check::Any, ReadOnly, High => ONE_DIR;
+        Int "num.replica.alter.log.dirs.threads" = null, Check::Any, ReadOnly, High => NO_DIR_MOVES;
         /// How often the log looks for idle producers to forget.
         Int "producer.id.expiration.check.interval.ms" = "600000", at_least(1),
             ReadOnly, Low internal => DUE_TIMES;

@@ -5,6 +5,9 @@ mod quorum;
 use super::{BrokerConfig, ConfigError};
 use crate::listener::SecurityProtocol;
 
+/// Folders a node may have.
+const DIRECTORIES_MAX: usize = 64;
+
 /// A key that may not be above another, both with their values.
 type Limits = ((&'static str, i64), (&'static str, i64));
 
@@ -110,13 +113,17 @@ impl BrokerConfig {
             );
             self.refuse("broker.id", message, errors);
         }
-        let dirs = &self.log.dirs;
-        if dirs.len() > 1 {
-            let message =
-                format!("{} folders are named, but Ottla keeps everything in one", dirs.len());
+        let all = || std::iter::once(&self.data_dir).chain(&self.more_data_dirs);
+        if let Some(twice) = all().find(|dir| all().filter(|other| other == dir).count() > 1) {
+            let message = format!("{twice} is named twice; each folder is to be one of its own");
             self.refuse("log.dirs", message, errors);
         }
-        if self.data_dir.is_empty() {
+        if all().count() > DIRECTORIES_MAX {
+            let message =
+                format!("{} folders are named; {DIRECTORIES_MAX} are the most", all().count());
+            self.refuse("log.dirs", message, errors);
+        }
+        if self.data_dir.is_empty() || self.is_data_dir_apart && self.more_data_dirs.is_empty() {
             self.refuse("log.dirs", "a folder for the data is needed", errors);
         }
     }

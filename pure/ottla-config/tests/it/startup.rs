@@ -121,7 +121,7 @@ fn what_is_not_served_stops_a_start() {
             "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "enforces no ACLs",
         ),
-        ("log.dirs=/a,/b", "2 folders are named"),
+        ("log.dirs=/a,/b,/a", "/a is named twice"),
         ("node.id=1\nbroker.id=2", "must be the same as node.id"),
         ("group.min.session.timeout.ms=9\ngroup.max.session.timeout.ms=8", "must not be above"),
         ("broker.session.timeout.ms=5", "must not be above broker.session.timeout.ms"),
@@ -139,6 +139,15 @@ fn older_names_are_read() {
     let config = built("broker.id=4\nlog.dir=/data\n");
     assert_eq!((config.node_id, config.data_dir.as_str()), (4, "/data"));
     assert_eq!(built("log.dirs=/x\nlog.dir=/data\n").data_dir, "/x");
+    let several = built("log.dirs=/a,/b,/c\n");
+    assert_eq!((&*several.data_dir, several.is_data_dir_apart), ("/a", false));
+    assert_eq!(several.more_data_dirs, ["/b", "/c"]);
+    let chosen = built("log.dirs=/a,/b\nmetadata.log.dir=/b\n");
+    assert_eq!((&*chosen.data_dir, chosen.is_data_dir_apart), ("/b", false));
+    assert_eq!(chosen.more_data_dirs, ["/a"]);
+    let apart = built("log.dirs=/a\nmetadata.log.dir=/m\n");
+    assert_eq!((&*apart.data_dir, apart.is_data_dir_apart), ("/m", true));
+    assert_eq!(apart.more_data_dirs, ["/a"]);
 }
 
 #[test]

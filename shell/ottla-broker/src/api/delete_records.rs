@@ -18,6 +18,7 @@ use ottla_protocol::{ErrorCode, Str};
 
 use super::context::RequestContext;
 use super::led::{ANY_EPOCH, led};
+use crate::log::Mark;
 use crate::partition::registry::{Partition, is_internal};
 use crate::rooms::Rooms;
 
@@ -33,11 +34,11 @@ pub(crate) async fn handle<E: Env>(
     let mut response = DeleteRecordsResponse::default();
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     let deadline = rooms.env.now() + timeout;
-    let (mut lsn, mut replicated) = (0, Vec::new());
+    let (mut mark, mut replicated) = (Mark::default(), Vec::new());
     for topic in request.topics {
         let mut result = DeleteRecordsTopicResult { name: topic.name, ..Default::default() };
         for asked in &topic.partitions {
-            let outcome = delete(rooms, &result.name, asked, &mut lsn).await;
+            let outcome = delete(rooms, &result.name, asked, &mut mark).await;
             if let Ok((log_start, Some(partition))) = &outcome {
                 let place = (response.topics.len(), result.partitions.len());
                 replicated.push((place, Arc::clone(partition), *log_start));
@@ -47,7 +48,7 @@ pub(crate) async fn handle<E: Env>(
         }
         response.topics.push(result);
     }
-    if rooms.data_dir.wait_durable(lsn).await.is_err() {
+    if rooms.data_dirs.wait_durable(&mark).await.is_err() {
         for partition in response.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
             *partition = answered(partition.partition_index, Err(ErrorCode::KafkaStorageError));
         }
@@ -99,7 +100,7 @@ async fn delete<E: Env>(
     rooms: &Arc<Rooms<E>>,
     topic: &Str,
     asked: &DeleteRecordsPartition,
-    lsn: &mut u64,
+    mark: &mut Mark,
 ) -> Result<Deleted<E>, ErrorCode> {
     if is_internal(topic) {
         return Err(ErrorCode::InvalidTopicException);
@@ -116,7 +117,7 @@ async fn delete<E: Env>(
     let deleted = rooms.env.run_blocking(move || log.delete_records_before(offset)).await;
     let deleted = deleted.map_err(|_stopped| ErrorCode::KafkaStorageError)?;
     let deleted = deleted.map_err(|error| error.kafka_code())?;
-    *lsn = deleted.lsn.max(*lsn);
+    mark.raise(partition.log.place(), deleted.lsn);
     partition.watchers.wake_all();
     let log_start = deleted.log_start;
     Ok((log_start, partition.leads_others().then_some(partition)))

@@ -1,9 +1,10 @@
-//! DescribeLogDirs (key 35): v1-5. The one data directory, what the partitions in it take, and what
-//! the file system has left (v4+).
+//! DescribeLogDirs (key 35): v1-5. Each data directory, what the partitions in it take, and what the
+//! file system has left (v4+).
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use ottla_env::Env;
+use ottla_env::{Disk, Env};
 use ottla_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use ottla_protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
@@ -12,6 +13,7 @@ use ottla_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use ottla_protocol::{ErrorCode, Str};
 
 use super::context::RequestContext;
+use crate::log::DataDir;
 use crate::partition::registry::{Partition, Topic};
 use crate::rooms::Rooms;
 
@@ -23,44 +25,64 @@ pub(crate) async fn handle<E: Env>(
     _context: &RequestContext,
     request: DescribeLogDirsRequest,
 ) -> DescribeLogDirsResponse {
-    let data_dir = rooms.data_dir.clone();
-    let space = rooms.env.run_blocking(move || data_dir.space()).await;
+    let mut results = Vec::new();
+    for dir in rooms.data_dirs.of_partitions() {
+        let (usable_bytes, total_bytes) = space(rooms, dir.path().to_path_buf()).await;
+        let offline = dir.failed().map(|_| ErrorCode::KafkaStorageError);
+        let topics = match offline {
+            Some(_) => Vec::new(),
+            None => topics(rooms, dir, request.topics.as_deref()),
+        };
+        results.push(DescribeLogDirsResult {
+            error_code: offline.map_or(0, ErrorCode::code),
+            log_dir: Str::from(dir.path().display().to_string()),
+            topics,
+            total_bytes,
+            usable_bytes,
+            ..DescribeLogDirsResult::default()
+        });
+    }
+    DescribeLogDirsResponse { results, ..Default::default() }
+}
+
+/// Free and total bytes of a file system.
+async fn space<E: Env>(rooms: &Rooms<E>, path: PathBuf) -> (i64, i64) {
+    let env = rooms.env.clone();
     let bytes = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    let (usable_bytes, total_bytes) = match space {
+    match rooms.env.run_blocking(move || env.disk().space(&path)).await {
         Ok(Ok((free, total))) => (bytes(free), bytes(total)),
         _ => (UNKNOWN_BYTES, UNKNOWN_BYTES),
-    };
-    let offline = rooms.data_dir.failed().map(|_| ErrorCode::KafkaStorageError);
-    let topics = match (offline, &request.topics) {
-        (Some(_), _) => Vec::new(),
-        (None, Some(wanted)) => wanted.iter().filter_map(|topic| wanted_of(rooms, topic)).collect(),
-        (None, None) => rooms.partitions.topics().iter().map(|topic| all_of(topic)).collect(),
-    };
-    let result = DescribeLogDirsResult {
-        error_code: offline.map_or(0, ErrorCode::code),
-        log_dir: Str::from(rooms.data_dir.path().display().to_string()),
-        topics,
-        total_bytes,
-        usable_bytes,
-        ..DescribeLogDirsResult::default()
-    };
-    DescribeLogDirsResponse { results: vec![result], ..Default::default() }
+    }
 }
 
-fn all_of<E: Env>(topic: &Topic<E>) -> DescribeLogDirsTopic {
-    let partitions = topic.partitions().map(|partition| described(partition)).collect();
-    DescribeLogDirsTopic { name: topic.name.clone(), partitions, ..Default::default() }
-}
-
-/// What is here of what was asked for.
-fn wanted_of<E: Env>(
+/// What a directory has of what is asked for; all of it where nothing is named.
+fn topics<E: Env>(
     rooms: &Rooms<E>,
-    wanted: &DescribableLogDirTopic,
-) -> Option<DescribeLogDirsTopic> {
-    let topic = rooms.partitions.topic(&wanted.topic)?;
-    let found = wanted.partitions.iter().filter_map(|index| topic.partition(*index));
-    let partitions = found.map(|partition| described(partition)).collect();
-    Some(DescribeLogDirsTopic { name: topic.name.clone(), partitions, ..Default::default() })
+    dir: &DataDir<E>,
+    wanted: Option<&[DescribableLogDirTopic]>,
+) -> Vec<DescribeLogDirsTopic> {
+    let is_there =
+        |partition: &&Arc<Partition<E>>| partition.log.directory_id() == dir.directory_id();
+    let described = |topic: &Topic<E>, found: &mut dyn Iterator<Item = &Arc<Partition<E>>>| {
+        let partitions = found.filter(is_there).map(|partition| described(partition)).collect();
+        DescribeLogDirsTopic { name: topic.name.clone(), partitions, ..Default::default() }
+    };
+    match wanted {
+        None => {
+            let all = rooms.partitions.topics();
+            let all = all.iter().map(|topic| described(topic, &mut topic.partitions()));
+            all.filter(|topic| !topic.partitions.is_empty()).collect()
+        }
+        Some(wanted) => {
+            let found = wanted.iter().filter_map(|wanted| {
+                let topic = rooms.partitions.topic(&wanted.topic)?;
+                let mut named =
+                    wanted.partitions.iter().filter_map(|index| topic.partition(*index));
+                Some(described(&topic, &mut named))
+            });
+            found.collect()
+        }
+    }
 }
 
 fn described<E: Env>(partition: &Partition<E>) -> DescribeLogDirsPartition {

@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 
 use super::answer::{Envelope, RequestError};
 use super::context::RequestContext;
-use crate::log::{AppendError, AppendOptions, Appended, RecordError};
+use crate::log::{AppendError, AppendOptions, Appended, Mark, RecordError};
 use crate::partition::registry::{Partition, Topic};
 use crate::rooms::Rooms;
 
@@ -63,7 +63,7 @@ pub(crate) struct Append<E: Env> {
     /// The partition that found the log busy.
     waiting: Option<PartitionProduceData>,
     response: ProduceResponse,
-    lsn: u64,
+    mark: Mark,
     /// What waits for other replicas.
     awaited: Vec<Awaited<E>>,
     first_error: Option<ErrorCode>,
@@ -87,7 +87,7 @@ pub(crate) fn begin<E: Env>(
         current: None,
         waiting: None,
         response: ProduceResponse { responses, ..ProduceResponse::default() },
-        lsn: 0,
+        mark: Mark::default(),
         awaited: Vec::new(),
         first_error: None,
     })
@@ -124,7 +124,7 @@ impl<E: Env> Append<E> {
                         offset: appended.last_offset,
                         place: (self.response.responses.len(), response.partition_responses.len()),
                     }),
-                    Ok((appended, None)) => self.lsn = self.lsn.max(appended.lsn),
+                    Ok((appended, None)) => self.mark.raise(appended.place, appended.lsn),
                     Err(_) => {}
                 }
                 let answered = answered(index, outcome.map(|(appended, _)| appended));
@@ -155,12 +155,12 @@ impl<E: Env> Append<E> {
                 None => Ok(None),
             };
         }
-        let Append { lsn, deadline, envelope, mut response, awaited, first_error, .. } = self;
+        let Append { mark, deadline, envelope, mut response, awaited, first_error, .. } = self;
         if first_error == Some(ErrorCode::NotLeaderOrFollower) {
             moved::name_leaders(rooms, context, &mut response);
         }
         let awaited = unacknowledged::wait(&awaited, notify);
-        Ok(Some(Unacknowledged { lsn, deadline, envelope, response, awaited }))
+        Ok(Some(Unacknowledged { mark, deadline, envelope, response, awaited }))
     }
 
     fn next_topic(&mut self) -> bool {

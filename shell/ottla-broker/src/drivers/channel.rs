@@ -63,6 +63,11 @@ impl<E: Env> ControllerChannel<E> {
         Arc::new(Self { env, node, config, raft, metadata, controller, lines })
     }
 
+    /// The quorum, which says who the active controller is.
+    pub(crate) fn raft(&self) -> &Arc<RaftDriver<E>> {
+        &self.raft
+    }
+
     /// Asks the active controller, for at most `limit`. The answer is its own, whatever it says of
     /// the request, except that a node which does not lead is not believed.
     pub(crate) async fn call<R: ControllerRequest>(

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, OnceCell, watch};
 
 use crate::drivers::channel::ControllerChannel;
 use crate::drivers::metadata::MetadataDriver;
-use crate::log::DataDir;
+use crate::log::DataDirs;
 use crate::node::ConfigCell;
 use crate::partition::registry::{Partition, Registry};
 
@@ -52,7 +52,7 @@ const LOAD_WAIT: Duration = Duration::from_secs(10);
 /// The group coordinator of this node.
 pub(crate) struct CoordinatorDriver<E: Env> {
     env: E,
-    data_dir: DataDir<E>,
+    data_dirs: DataDirs<E>,
     registry: Arc<Registry<E>>,
     metadata: Arc<MetadataDriver<E>>,
     channel: Arc<ControllerChannel<E>>,
@@ -84,7 +84,7 @@ impl<E: Env> CoordinatorDriver<E> {
     /// A coordinator that serves no one yet; see [`CoordinatorDriver::start`].
     pub(crate) fn new(
         env: E,
-        data_dir: DataDir<E>,
+        data_dirs: DataDirs<E>,
         registry: Arc<Registry<E>>,
         metadata: Arc<MetadataDriver<E>>,
         channel: Arc<ControllerChannel<E>>,
@@ -92,7 +92,7 @@ impl<E: Env> CoordinatorDriver<E> {
     ) -> Arc<Self> {
         Arc::new(Self {
             env,
-            data_dir,
+            data_dirs,
             registry,
             metadata,
             channel,
@@ -169,7 +169,7 @@ impl<E: Env> CoordinatorDriver<E> {
         room: &Arc<Room<E>>,
         command: impl FnOnce(Token) -> Command,
     ) -> Result<Reply, ErrorCode> {
-        let answer = room.ask(&self.env, &self.data_dir, command).await;
+        let answer = room.ask(&self.env, &self.data_dirs, command).await;
         self.reschedule(room);
         // A shard that goes away drops the other end.
         answer.await.unwrap_or(Err(ErrorCode::NotCoordinator))

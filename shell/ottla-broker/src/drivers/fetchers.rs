@@ -13,7 +13,7 @@ use ottla_env::{Env, Task};
 use ottla_metadata::image::MetadataImage;
 use parking_lot::Mutex;
 
-use crate::log::DataDir;
+use crate::log::DataDirs;
 use crate::node::ConfigCell;
 use crate::partition::office::{Office, PartitionKey};
 use crate::partition::registry::{Assigned, Partition};
@@ -33,7 +33,7 @@ use members::Members;
 /// The fetchers of this node.
 pub(crate) struct Fetchers<E: Env> {
     env: E,
-    data_dir: DataDir<E>,
+    data_dirs: DataDirs<E>,
     config: ConfigCell,
     office: Arc<Office<E>>,
     image: Mutex<Arc<MetadataImage>>,
@@ -52,7 +52,7 @@ struct State<E: Env> {
 impl<E: Env> Fetchers<E> {
     pub(crate) fn new(
         env: E,
-        data_dir: DataDir<E>,
+        data_dirs: DataDirs<E>,
         config: ConfigCell,
         office: Arc<Office<E>>,
     ) -> Arc<Self> {
@@ -63,7 +63,7 @@ impl<E: Env> Fetchers<E> {
             stopped: false,
         };
         let (image, state) = (Mutex::default(), Mutex::new(state));
-        Arc::new(Self { env, data_dir, config, office, image, state })
+        Arc::new(Self { env, data_dirs, config, office, image, state })
     }
 
     /// Follows a new image: addresses of leaders, and what became of partitions.

@@ -17,7 +17,6 @@ use ottla_protocol::messages::{
 use ottla_protocol::{ErrorCode, Uuid};
 use ottla_replica::leader::{AlterOutcome, Altered, Proposal};
 
-use crate::log::DataDir;
 use crate::node::ConfigCell;
 use crate::partition::office::PartitionKey;
 use crate::partition::registry::{Partition, Registry};
@@ -43,7 +42,6 @@ const NOTE_PAUSE: Duration = Duration::from_secs(5);
 /// See the module.
 pub(crate) struct IsrDriver<E: Env> {
     env: E,
-    data_dir: DataDir<E>,
     registry: Arc<Registry<E>>,
     config: ConfigCell,
     ask: Ask,
@@ -52,12 +50,11 @@ pub(crate) struct IsrDriver<E: Env> {
 impl<E: Env> IsrDriver<E> {
     pub(crate) fn new(
         env: E,
-        data_dir: DataDir<E>,
         registry: Arc<Registry<E>>,
         config: ConfigCell,
         ask: Ask,
     ) -> Arc<Self> {
-        Arc::new(Self { env, data_dir, registry, config, ask })
+        Arc::new(Self { env, registry, config, ask })
     }
 
     /// Runs until it is aborted.
@@ -102,10 +99,9 @@ impl<E: Env> IsrDriver<E> {
 
     /// Notes how far replicated partitions are committed.
     fn note(&self) {
-        let is_offline = self.data_dir.failed().is_some();
         for topic in self.registry.topics() {
             for partition in topic.partitions() {
-                if is_offline {
+                if partition.log.is_offline() {
                     partition.close(ErrorCode::KafkaStorageError);
                 } else if let Err(error) = partition.log.note_high_watermark() {
                     let partition = partition.log.id();

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::channel::ControllerChannel;
 use super::metadata::{MetadataDriver, MetadataError};
 use super::raft::RaftDriver;
+use crate::log::DataDirs;
 use crate::node::{ConfigCell, NodeIdentity};
 
 mod controllers;
@@ -69,6 +70,7 @@ impl std::error::Error for LifecycleError {}
 pub(crate) struct LifecycleDriver<E: Env> {
     env: E,
     node: NodeIdentity,
+    data_dirs: DataDirs<E>,
     config: ConfigCell,
     raft: Arc<RaftDriver<E>>,
     metadata: Arc<MetadataDriver<E>>,
@@ -92,9 +94,9 @@ impl<E: Env> LifecycleDriver<E> {
     pub(crate) fn new(
         env: E,
         node: NodeIdentity,
+        data_dirs: DataDirs<E>,
         config: ConfigCell,
         bound: &[(String, SocketAddr)],
-        raft: Arc<RaftDriver<E>>,
         metadata: Arc<MetadataDriver<E>>,
         channel: Arc<ControllerChannel<E>>,
     ) -> Arc<Self> {
@@ -106,8 +108,9 @@ impl<E: Env> LifecycleDriver<E> {
         Arc::new(Self {
             env,
             node,
+            data_dirs,
             config,
-            raft,
+            raft: Arc::clone(channel.raft()),
             metadata,
             channel,
             incarnation_id: Uuid::from_random(incarnation),

@@ -15,6 +15,8 @@ pub(crate) mod controller;
 
 pub(crate) mod channel;
 
+pub(crate) mod directories;
+
 pub(crate) mod lifecycle;
 
 pub(crate) mod producer_ids;

@@ -10,7 +10,7 @@ use ottla_metadata::image::MetadataImage;
 use ottla_protocol::Uuid;
 
 use super::fetchers::Fetchers;
-use crate::log::{DataDir, LogError};
+use crate::log::{DataDirs, LogError};
 use crate::node::{ConfigCell, NodeIdentity};
 use crate::partition::registry::Registry;
 
@@ -19,7 +19,7 @@ mod log_config;
 
 /// The replicas of this node, and its dynamic settings.
 pub(crate) struct ReplicaDriver<E: Env> {
-    data_dir: DataDir<E>,
+    data_dirs: DataDirs<E>,
     registry: Arc<Registry<E>>,
     config: ConfigCell,
     node: NodeIdentity,
@@ -29,14 +29,14 @@ pub(crate) struct ReplicaDriver<E: Env> {
 impl<E: Env> ReplicaDriver<E> {
     pub(crate) fn new(
         env: E,
-        data_dir: DataDir<E>,
+        data_dirs: DataDirs<E>,
         registry: Arc<Registry<E>>,
         config: ConfigCell,
         node: NodeIdentity,
     ) -> Arc<Self> {
         let office = Arc::clone(registry.office());
-        let fetchers = Fetchers::new(env, data_dir.clone(), config.clone(), office);
-        Arc::new(Self { data_dir, registry, config, node, fetchers })
+        let fetchers = Fetchers::new(env, data_dirs.clone(), config.clone(), office);
+        Arc::new(Self { data_dirs, registry, config, node, fetchers })
     }
 
     /// Nothing is fetched any more.
@@ -82,7 +82,7 @@ impl<E: Env> ReplicaDriver<E> {
         image: &MetadataImage,
         removed_topics: &BTreeSet<Uuid>,
     ) -> Result<(), LogError> {
-        for partition in self.data_dir.partitions() {
+        for partition in self.data_dirs.partitions() {
             let id = partition.id();
             let is_known = image.topics.partition(id.topic_id, id.partition).is_some();
             if id.topic_id == Uuid::ONE || is_known {
@@ -103,9 +103,9 @@ impl<E: Env> ReplicaDriver<E> {
                 "remove the log of a deleted topic"
             );
             loop {
-                match self.data_dir.delete_partition(id.topic_id, partition) {
+                match self.data_dirs.delete_partition(id.topic_id, partition) {
                     Ok(_) => break,
-                    Err(LogError::Busy) => self.data_dir.room().await,
+                    Err(LogError::Busy) => self.data_dirs.room().await,
                     Err(error) => return Err(error),
                 }
             }

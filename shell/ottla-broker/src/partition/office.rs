@@ -25,6 +25,9 @@ pub(crate) struct Office<E: Env> {
     broker_epoch: AtomicI64,
     proposals: Mutex<BTreeMap<PartitionKey, Proposal>>,
     asked: Notify,
+    /// Replicas of this node that the image has in another directory, and where they are.
+    misplaced: Mutex<BTreeMap<PartitionKey, Uuid>>,
+    told: Notify,
     /// What throttled followers may be sent by this node, and what it may fetch as one.
     sending: Mutex<Throttle>,
     fetching: Mutex<Throttle>,
@@ -39,6 +42,8 @@ impl<E: Env> Office<E> {
             broker_epoch: AtomicI64::new(-1),
             proposals: Mutex::default(),
             asked: Notify::new(),
+            misplaced: Mutex::default(),
+            told: Notify::new(),
             sending: Mutex::default(),
             fetching: Mutex::default(),
         }
@@ -112,5 +117,28 @@ impl<E: Env> Office<E> {
     /// So many bytes came for a throttled replica.
     pub(crate) fn fetches(&self, bytes: usize) {
         self.fetching.lock().pass(bytes);
+    }
+
+    /// The image does not have a replica of this node in the directory it is in.
+    pub(crate) fn misplace(&self, key: PartitionKey, directory: Uuid) {
+        self.misplaced.lock().insert(key, directory);
+        self.told.notify_one();
+    }
+
+    /// Everything that was said to be misplaced since.
+    pub(crate) fn take_misplaced(&self) -> BTreeMap<PartitionKey, Uuid> {
+        std::mem::take(&mut self.misplaced.lock())
+    }
+
+    /// These are to be said again; what was said meanwhile is newer.
+    pub(crate) fn put_back(&self, mut misplaced: BTreeMap<PartitionKey, Uuid>) {
+        let mut known = self.misplaced.lock();
+        misplaced.append(&mut known);
+        *known = misplaced;
+    }
+
+    /// Until a replica is said to be misplaced.
+    pub(crate) async fn misplaced(&self) {
+        self.told.notified().await;
     }
 }

@@ -7,13 +7,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ottla_env::Env;
-use ottla_metadata::image;
+use ottla_metadata::image::{self, directory};
 use ottla_protocol::{ErrorCode, Str, Uuid};
 use ottla_replica::PartitionState;
 use parking_lot::RwLock;
 
 use super::office::Office;
-use crate::log::{DataDir, LogConfig, LogError, TopicPartition};
+use crate::log::{DataDirs, LogConfig, LogError, TopicPartition};
 
 pub(crate) use super::hosted::{Partition, TopicSettings};
 
@@ -59,7 +59,7 @@ pub(crate) enum Assigned<E: Env> {
 
 /// All topics with partitions here.
 pub(crate) struct Registry<E: Env> {
-    data_dir: DataDir<E>,
+    data_dirs: DataDirs<E>,
     office: Arc<Office<E>>,
     topics: RwLock<Topics<E>>,
 }
@@ -70,10 +70,10 @@ struct Topics<E: Env> {
 }
 
 impl<E: Env> Registry<E> {
-    pub(crate) fn new(data_dir: DataDir<E>, office: Office<E>) -> Arc<Registry<E>> {
+    pub(crate) fn new(data_dirs: DataDirs<E>, office: Office<E>) -> Arc<Registry<E>> {
         let topics = Topics { by_name: HashMap::new(), by_id: HashMap::new() };
         let (office, topics) = (Arc::new(office), RwLock::new(topics));
-        Arc::new(Registry { data_dir, office, topics })
+        Arc::new(Registry { data_dirs, office, topics })
     }
 
     /// What all replicas of this node share.
@@ -126,6 +126,7 @@ impl<E: Env> Registry<E> {
                     assigned.push(Assigned::Gone(partition));
                     continue;
                 }
+                None if is_here && self.is_out_of_reach(state) => continue,
                 None if is_here => {
                     let topic_id = topic.id;
                     let id = TopicPartition { topic: name.clone(), topic_id, partition: *index };
@@ -135,7 +136,15 @@ impl<E: Env> Registry<E> {
                 }
                 None => continue,
             };
-            assigned.push(self.give_role(&partition, state, &settings.log)?);
+            self.note_directory(&partition, state);
+            assigned.push(match self.give_role(&partition, state, &settings.log) {
+                // Another directory of the node's works, and so does the node.
+                Err(LogError::Failed(_)) if partition.log.place() > 0 => {
+                    partition.close(ErrorCode::KafkaStorageError);
+                    Assigned::Gone(Arc::clone(&partition))
+                }
+                outcome => outcome?,
+            });
             if here.len() <= at {
                 here.resize(at + 1, None);
             }
@@ -143,6 +152,23 @@ impl<E: Env> Registry<E> {
         }
         self.put(Topic { name, id: topic.id, partitions: here });
         Ok(assigned)
+    }
+
+    /// Whether a replica may be on a disk that this node misses: an empty log must not take its place.
+    fn is_out_of_reach(&self, state: &image::Partition) -> bool {
+        let directory = state.directory(self.office.node_id());
+        directory.is_some_and(|directory| {
+            !directory::is_reserved(directory) && self.data_dirs.is_out_of_reach(directory)
+        })
+    }
+
+    /// The controller is told where the replica is, if it believes something else.
+    fn note_directory(&self, partition: &Partition<E>, state: &image::Partition) {
+        let directory = partition.log.directory_id();
+        let believed = state.directory(self.office.node_id());
+        if believed.is_some_and(|believed| believed != directory) {
+            self.office.misplace((partition.topic_id, partition.index), directory);
+        }
     }
 
     fn give_role(
@@ -179,17 +205,17 @@ impl<E: Env> Registry<E> {
     /// The log of a partition, made or opened. A log that another topic of the name left behind goes:
     /// the name is not that one's any more.
     fn open(&self, id: &TopicPartition, config: &LogConfig) -> Result<Arc<Partition<E>>, LogError> {
-        let log = match self.data_dir.create_partition(id, config.clone()) {
+        let log = match self.data_dirs.create_partition(id, config.clone()) {
             Err(LogError::Refused { code: ErrorCode::InconsistentTopicId, .. }) => {
-                for stale in self.data_dir.partitions() {
+                for stale in self.data_dirs.partitions() {
                     let stale = stale.id();
                     if stale.topic == id.topic && stale.partition == id.partition {
                         tracing::info!(partition = %stale, topic_id = %stale.topic_id, "remove the \
                             log of a topic that was deleted and made again");
-                        self.data_dir.delete_partition(stale.topic_id, stale.partition)?;
+                        self.data_dirs.delete_partition(stale.topic_id, stale.partition)?;
                     }
                 }
-                self.data_dir.create_partition(id, config.clone())?
+                self.data_dirs.create_partition(id, config.clone())?
             }
             opened => opened?,
         };
@@ -197,9 +223,17 @@ impl<E: Env> Registry<E> {
     }
 
     fn remove(&self, partition: &Partition<E>) -> Result<(), LogError> {
-        let _position = self.data_dir.delete_partition(partition.topic_id, partition.index)?;
+        self.delete(partition)?;
         partition.close(ErrorCode::NotLeaderOrFollower);
         Ok(())
+    }
+
+    /// What a directory holds that has failed is left there, a stray when it comes back.
+    fn delete(&self, partition: &Partition<E>) -> Result<(), LogError> {
+        match self.data_dirs.delete_partition(partition.topic_id, partition.index) {
+            Err(LogError::Failed(_)) if partition.log.place() > 0 => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// Applies new settings to the partitions of a topic.
@@ -215,7 +249,7 @@ impl<E: Env> Registry<E> {
         let Some(topic) = self.topic_by_id(topic_id) else { return Ok(Vec::new()) };
         let mut gone = Vec::new();
         for partition in topic.partitions() {
-            let _position = self.data_dir.delete_partition(topic_id, partition.index)?;
+            self.delete(partition)?;
             gone.push(Assigned::Gone(Arc::clone(partition)));
         }
         self.topics.write().forget(topic_id);

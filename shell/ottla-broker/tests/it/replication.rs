@@ -28,7 +28,7 @@ use ottla_protocol::{ErrorCode, Str};
 
 use crate::world::{Client, batch};
 
-const NODES: usize = 3;
+pub(crate) const NODES: usize = 3;
 /// Nothing in a test takes longer, in simulated time.
 const PATIENCE: Duration = Duration::from_secs(120);
 const TOPIC: &str = "t";
@@ -37,23 +37,30 @@ const LAG_MAX: Duration = Duration::from_secs(2);
 /// Before the controller misses a broker by itself.
 const SESSION: Duration = Duration::from_secs(9);
 
-fn name(at: usize) -> String {
+pub(crate) fn name(at: usize) -> String {
     format!("node-{}", at + 1)
 }
 
 /// Three nodes, brokers and controllers all; the place of a node is its id less one.
-struct Cluster<'a> {
+pub(crate) struct Cluster<'a> {
     sim: &'a Sim,
     /// A machine beside them that asks.
     probe: SimEnv,
     envs: Vec<SimEnv>,
     brokers: Vec<Option<Broker<SimEnv>>>,
+    /// The folders of each node, as log.dirs names them.
+    folders: &'static str,
 }
 
 impl<'a> Cluster<'a> {
     async fn start(sim: &'a Sim) -> Cluster<'a> {
+        Cluster::start_in(sim, "/data").await
+    }
+
+    pub(crate) async fn start_in(sim: &'a Sim, folders: &'static str) -> Cluster<'a> {
         let envs: Vec<SimEnv> = (0..NODES).map(|at| sim.node(&name(at))).collect();
-        let mut cluster = Cluster { sim, probe: sim.node("probe"), envs, brokers: Vec::new() };
+        let (probe, brokers) = (sim.node("probe"), Vec::new());
+        let mut cluster = Cluster { sim, probe, envs, brokers, folders };
         let (one, two, three) = tokio::join!(cluster.boot(0), cluster.boot(1), cluster.boot(2));
         cluster.brokers = vec![Some(one), Some(two), Some(three)];
         cluster
@@ -73,7 +80,7 @@ impl<'a> Cluster<'a> {
             ("listeners", format!("PLAINTEXT://{ip}:9092,CONTROLLER://{ip}:9093")),
             ("controller.listener.names", "CONTROLLER".to_owned()),
             ("controller.quorum.voters", voters.join(",")),
-            ("log.dirs", "/data".to_owned()),
+            ("log.dirs", self.folders.to_owned()),
             ("replica.lag.time.max.ms", LAG_MAX.as_millis().to_string()),
             ("ottla.cluster.id", "MkU3OEVBNTcwNTJENDM2Qg".to_owned()),
         ];
@@ -83,17 +90,17 @@ impl<'a> Cluster<'a> {
         started.unwrap_or_else(|error| panic!("{}: {error}", name(at)))
     }
 
-    async fn client(&self, at: usize) -> Client<SimEnv> {
+    pub(crate) async fn client(&self, at: usize) -> Client<SimEnv> {
         Client::open(&self.probe, (self.envs[at].ip(), 9092).into()).await
     }
 
     /// A power cut: what was not synced is gone.
-    fn cut_power(&mut self, at: usize) {
+    pub(crate) fn cut_power(&mut self, at: usize) {
         self.sim.power_cut(&name(at));
         self.brokers[at] = None;
     }
 
-    async fn restart(&mut self, at: usize) {
+    pub(crate) async fn restart(&mut self, at: usize) {
         self.envs[at] = self.sim.restart(&name(at));
         let broker = self.boot(at).await;
         self.brokers[at] = Some(broker);
@@ -103,7 +110,7 @@ impl<'a> Cluster<'a> {
         self.brokers.iter().position(Option::is_some).expect("somebody is up")
     }
 
-    async fn create_topic(&self, replication_factor: i16, configs: &[(&str, &str)]) {
+    pub(crate) async fn create_topic(&self, replication_factor: i16, configs: &[(&str, &str)]) {
         let config = |(name, value): &(&str, &str)| CreatableTopicConfig {
             name: Str::copy_from(name),
             value: Some(Str::copy_from(value)),
@@ -172,7 +179,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// The partition as a node that is up knows it, once it is as wanted.
-    async fn partition(
+    pub(crate) async fn partition(
         &self,
         wanted: impl Fn(&MetadataResponsePartition) -> bool,
     ) -> MetadataResponsePartition {
@@ -192,7 +199,7 @@ impl<'a> Cluster<'a> {
         }
     }
 
-    async fn leader(&self) -> usize {
+    pub(crate) async fn leader(&self) -> usize {
         let is_up = |id: i32| usize::try_from(id - 1).is_ok_and(|at| self.brokers[at].is_some());
         let found = self.partition(|partition| is_up(partition.leader_id)).await;
         usize::try_from(found.leader_id - 1).unwrap()
@@ -211,7 +218,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// Produces with acks=all until it is acknowledged.
-    async fn produce(&self, value: &str) {
+    pub(crate) async fn produce(&self, value: &str) {
         let deadline = self.sim.now() + PATIENCE;
         loop {
             let leader = self.leader().await;
@@ -227,7 +234,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// What a consumer reads from a node, whether it leads or follows.
-    async fn fetch(&self, at: usize, offset: i64) -> PartitionData {
+    pub(crate) async fn fetch(&self, at: usize, offset: i64) -> PartitionData {
         let partition = FetchPartition {
             partition: 0,
             fetch_offset: offset,
@@ -252,7 +259,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// All values on a node, once it has committed so many.
-    async fn values(&self, at: usize, count: usize) -> Vec<String> {
+    pub(crate) async fn values(&self, at: usize, count: usize) -> Vec<String> {
         let deadline = self.sim.now() + PATIENCE;
         loop {
             let answer = self.fetch(at, 0).await;

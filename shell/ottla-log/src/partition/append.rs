@@ -60,7 +60,7 @@ impl<E: Env> Partition<E> {
             return Err(refused(code, "this node does not lead in that epoch".to_owned()));
         }
         if let Some(known) = judge(state, validated, options.origin)? {
-            let appended = repeated(&known, validated, state);
+            let appended = repeated(&known, validated, state, self.place());
             return Ok((appended, state.replicated));
         }
         let replica = options.origin == Origin::Replica;
@@ -108,6 +108,7 @@ impl<E: Env> Partition<E> {
             log_append_time_ms: validated.log_append_time_ms,
             log_start_offset: state.log_start,
             lsn: placed.lsn,
+            place: self.place(),
             duplicate: false,
         };
         Ok((appended, state.replicated))
@@ -177,13 +178,14 @@ fn judge(
 }
 
 /// What is answered for a batch that was appended before.
-fn repeated(known: &BatchMemory, validated: &Validated, state: &State) -> Appended {
+fn repeated(known: &BatchMemory, validated: &Validated, state: &State, place: u8) -> Appended {
     Appended {
         base_offset: known.first_offset(),
         last_offset: known.last_offset,
         log_append_time_ms: validated.log_append_time_ms,
         log_start_offset: state.log_start,
         lsn: if planted(Plant::DuplicateAnsweredEarly) { 0 } else { state.applied_lsn },
+        place,
         duplicate: true,
     }
 }

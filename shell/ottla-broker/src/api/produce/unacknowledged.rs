@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::{NONE, failure};
 use crate::api::answer::{Answer, Envelope, RequestError};
+use crate::log::Mark;
 use crate::partition::commits::Ticket;
 use crate::partition::registry::Partition;
 
@@ -43,8 +44,8 @@ pub(super) fn wait<E: Env>(awaited: &[Awaited<E>], notify: &Arc<Notify>) -> Opti
 
 /// A request whose records are appended, and not yet committed.
 pub(crate) struct Unacknowledged {
-    /// The answer may go once this position is durable,
-    pub(crate) lsn: u64,
+    /// The answer may go once all this is durable,
+    pub(crate) mark: Mark,
     pub(crate) deadline: MonoTime,
     pub(super) envelope: Envelope,
     pub(super) response: ProduceResponse,

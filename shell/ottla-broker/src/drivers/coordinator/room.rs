@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
 use super::batch::batch;
 use super::committed::{Appends, committed, led_in};
-use crate::log::{AppendError, AppendOptions, DataDir};
+use crate::log::{AppendError, AppendOptions, DataDirs};
 use crate::partition::registry::Partition;
 
 /// How long to wait for a notice that the log has room before looking for oneself.
@@ -85,18 +85,18 @@ impl<E: Env> Room<E> {
     pub(super) async fn ask(
         self: &Arc<Self>,
         env: &E,
-        data_dir: &DataDir<E>,
+        data_dirs: &DataDirs<E>,
         command: impl FnOnce(Token) -> Command,
     ) -> oneshot::Receiver<Answer> {
         let token = Token(self.next_token.fetch_add(1, Ordering::Relaxed));
         let (sender, receiver) = oneshot::channel();
-        self.step(env, data_dir, command(token), Some((token, sender))).await;
+        self.step(env, data_dirs, command(token), Some((token, sender))).await;
         receiver
     }
 
     /// Tells the machine something that nobody waits for.
-    pub(super) async fn tell(self: &Arc<Self>, env: &E, data_dir: &DataDir<E>, command: Command) {
-        self.step(env, data_dir, command, None).await;
+    pub(super) async fn tell(self: &Arc<Self>, env: &E, data_dirs: &DataDirs<E>, command: Command) {
+        self.step(env, data_dirs, command, None).await;
     }
 
     /// Everyone who waits here is sent to another coordinator, and so is who comes later.
@@ -114,8 +114,8 @@ impl<E: Env> Room<E> {
     }
 
     /// Fires the earliest due timer, if there is one.
-    pub(super) async fn fire(self: &Arc<Self>, env: &E, data_dir: &DataDir<E>) {
-        self.tell(env, data_dir, Command::Timeout).await;
+    pub(super) async fn fire(self: &Arc<Self>, env: &E, data_dirs: &DataDirs<E>) {
+        self.tell(env, data_dirs, Command::Timeout).await;
     }
 
     /// One command, and every answer it leads to. Once decided it is carried out and others are
@@ -123,7 +123,7 @@ impl<E: Env> Room<E> {
     async fn step(
         self: &Arc<Self>,
         env: &E,
-        data_dir: &DataDir<E>,
+        data_dirs: &DataDirs<E>,
         command: Command,
         asked: Option<(Token, oneshot::Sender<Answer>)>,
     ) {
@@ -142,7 +142,7 @@ impl<E: Env> Room<E> {
         let decision = shard.handle(soft, now, command);
         let written = self.write(&mut state, now, &decision);
         if let Err(AppendError::Busy) = written {
-            let late = Arc::clone(self).write_late(env.clone(), data_dir.clone(), state, decision);
+            let late = Arc::clone(self).write_late(env.clone(), data_dirs.clone(), state, decision);
             env.spawn("group write", late);
             return;
         }
@@ -160,13 +160,13 @@ impl<E: Env> Room<E> {
     async fn write_late(
         self: Arc<Self>,
         env: E,
-        data_dir: DataDir<E>,
+        data_dirs: DataDirs<E>,
         mut state: OwnedMutexGuard<State>,
         decision: Decision,
     ) {
         loop {
             // A notice may have come before this task listened.
-            let _noticed_or_not = env.timeout(ROOM_PAUSE, data_dir.room()).await;
+            let _noticed_or_not = env.timeout(ROOM_PAUSE, data_dirs.room()).await;
             let now = now(&env);
             let written = self.write(&mut state, now, &decision);
             if let Err(AppendError::Busy) = written {

@@ -37,7 +37,7 @@ async fn sleep_or_notice<E: Env>(driver: &CoordinatorDriver<E>, deadline_ms: i64
 async fn fire_due<E: Env>(driver: &CoordinatorDriver<E>, rooms: &[Arc<Room<E>>]) {
     for room in rooms {
         while room.deadline() <= now(&driver.env).mono_ms {
-            room.fire(&driver.env, &driver.data_dir).await;
+            room.fire(&driver.env, &driver.data_dirs).await;
         }
     }
 }

@@ -97,6 +97,6 @@ pub(super) async fn forget_deleted<E: Env>(driver: &CoordinatorDriver<E>, room: 
     });
     if !topics.is_empty() {
         let command = Command::TopicsDeleted { topics };
-        room.tell(&driver.env, &driver.data_dir, command).await;
+        room.tell(&driver.env, &driver.data_dirs, command).await;
     }
 }

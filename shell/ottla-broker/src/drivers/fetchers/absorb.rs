@@ -11,7 +11,7 @@ use ottla_replica::follower::EpochEnd;
 use super::Fetchers;
 use super::line::Line;
 use super::members::{Due, Plan};
-use crate::log::{AppendError, LogError};
+use crate::log::{AppendError, LogError, Mark};
 use crate::partition::follow::{Cut, Found, Taken, found_error};
 use crate::partition::office::PartitionKey;
 use crate::partition::registry::Partition;
@@ -33,7 +33,7 @@ pub(super) async fn absorb<E: Env>(
         tracing::debug!(leader, %error, "the leader does not know the fetch session");
         return;
     }
-    let mut lsn = 0;
+    let mut mark = Mark::default();
     let mut appended = Vec::new();
     for topic in response.responses {
         for answer in topic.partitions {
@@ -48,19 +48,20 @@ pub(super) async fn absorb<E: Env>(
                 fetchers.office.fetches(records.len());
             }
             let Some(taken) = take_in(fetchers, due, &found).await else { continue };
+            let place = due.partition.log.place();
             if let Some(position) = taken.lsn {
-                lsn = position.max(lsn);
+                mark.raise(place, position);
                 appended.push(due);
             }
-            lsn = lsn.max(cut_or_ask(fetchers, leader, line, due, &taken).await);
+            mark.raise(place, cut_or_ask(fetchers, leader, line, due, &taken).await);
         }
     }
-    fetchers.data_dir.commit().await;
-    // If the log failed nothing is durable, and nothing more is fetched.
-    let durable = fetchers.data_dir.wait_durable(lsn).await.is_ok();
-    if durable {
-        let now_ms = fetchers.office.now_ms();
-        for due in appended {
+    fetchers.data_dirs.commit().await;
+    // If a log failed nothing of it is durable, and nothing more is fetched for it.
+    let all = fetchers.data_dirs.wait_durable(&mark).await.is_ok();
+    let now_ms = fetchers.office.now_ms();
+    for due in appended {
+        if all || !due.partition.log.is_offline() {
             due.partition.done(due.point.leader_epoch, now_ms);
         }
     }
@@ -103,8 +104,8 @@ async fn take_in<E: Env>(fetchers: &Fetchers<E>, due: &Due<E>, found: &Found) ->
         match due.partition.take_in(due.point, found, fetchers.office.now_ms()) {
             Ok(taken) => return Some(taken),
             Err(AppendError::Busy) => {
-                fetchers.data_dir.commit().await;
-                fetchers.data_dir.room().await;
+                fetchers.data_dirs.commit().await;
+                fetchers.data_dirs.room().await;
             }
             // Its topic was deleted meanwhile.
             Err(AppendError::Deleted) => return None,
@@ -162,7 +163,7 @@ async fn cut<E: Env>(
                 }
                 return Some(lsn);
             }
-            Ok(Err(LogError::Busy)) => fetchers.data_dir.room().await,
+            Ok(Err(LogError::Busy)) => fetchers.data_dirs.room().await,
             Ok(Err(error)) => {
                 let partition_id = partition.log.id();
                 tracing::warn!(partition = %partition_id, %error, "the log cannot be cut");

@@ -68,11 +68,7 @@ impl<E: Env> Line<E> {
         } else {
             request.replica_id = me.id;
         }
-        let terms = Terms {
-            version,
-            partition_max_bytes: settings.replica_fetch_max_bytes,
-            directory: fetchers.data_dir.directory_id(),
-        };
+        let terms = Terms { version, partition_max_bytes: settings.replica_fetch_max_bytes };
         self.session.ask(&mut request, &plan.due, &terms);
         let patience = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
         let response = connection.call(&request, patience).await?;

@@ -28,6 +28,7 @@ struct Asked {
     last_fetched_epoch: i32,
     log_start: i64,
     max_bytes: i32,
+    directory: Uuid,
 }
 
 /// What all requests of a fetcher say.
@@ -35,7 +36,6 @@ struct Asked {
 pub(super) struct Terms {
     pub(super) version: i16,
     pub(super) partition_max_bytes: i32,
-    pub(super) directory: Uuid,
 }
 
 /// See the module.
@@ -73,6 +73,7 @@ impl Session {
                 last_fetched_epoch: one.point.last_fetched_epoch,
                 log_start: one.partition.log.offsets().log_start,
                 max_bytes: terms.partition_max_bytes,
+                directory: one.partition.log.directory_id(),
             };
             let known = self.asked.get(key).is_some_and(|(_, known)| *known == asked);
             if known {
@@ -121,7 +122,7 @@ fn name_partition(
         log_start_offset: asked.log_start,
         partition_max_bytes: asked.max_bytes,
         replica_directory_id: match terms.version {
-            WITH_DIRECTORY.. => terms.directory,
+            WITH_DIRECTORY.. => asked.directory,
             _ => Uuid::ZERO,
         },
         ..FetchPartition::default()

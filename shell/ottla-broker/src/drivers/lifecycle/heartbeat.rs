@@ -53,6 +53,7 @@ impl<E: Env> LifecycleDriver<E> {
             current_metadata_offset: self.metadata.applied() - 1,
             want_fence: false,
             want_shut_down,
+            offline_log_dirs: self.data_dirs.offline(),
             ..Default::default()
         };
         self.channel.call(request, self.answer_max()).await.ok()

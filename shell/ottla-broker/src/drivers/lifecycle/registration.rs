@@ -123,13 +123,14 @@ impl<E: Env> LifecycleDriver<E> {
         });
         let config = self.config.get();
         let image = self.metadata.image();
-        // A log that survives a crash makes every stop an orderly one (KIP-966), as long as it is in
-        // the directory that the former life had.
+        let log_dirs = self.data_dirs.online();
+        // A log that survives a crash makes every stop an orderly one (KIP-966), as long as this life has
+        // the directories that the former one had.
         let keeps_all = config.ottla.flush != FlushMode::None;
         let former = image
             .brokers
             .get(self.node.node_id)
-            .filter(|former| keeps_all && former.log_dirs.contains(&self.node.directory_id));
+            .filter(|former| keeps_all && former.log_dirs.iter().all(|dir| log_dirs.contains(dir)));
         BrokerRegistrationRequest {
             broker_id: self.node.node_id,
             cluster_id: Str::copy_from(&self.node.cluster_id),
@@ -137,7 +138,7 @@ impl<E: Env> LifecycleDriver<E> {
             listeners: listeners.collect(),
             features: features.collect(),
             rack: config.node.broker_rack.as_deref().map(Str::copy_from),
-            log_dirs: vec![self.node.directory_id],
+            log_dirs,
             previous_broker_epoch: former.map_or(NO_EPOCH, |former| former.epoch),
             ..Default::default()
         }

@@ -126,7 +126,7 @@ impl<E: Env> ReplicaDriver<E> {
         let indexes: Vec<i32> = indexes.collect();
         loop {
             match self.registry.assign(topic, &indexes, &settings) {
-                Err(LogError::Busy) => self.data_dir.room().await,
+                Err(LogError::Busy) => self.data_dirs.room().await,
                 outcome => return outcome,
             }
         }
@@ -135,7 +135,7 @@ impl<E: Env> ReplicaDriver<E> {
     async fn remove(&self, topic: Uuid) -> Result<Vec<Assigned<E>>, LogError> {
         loop {
             match self.registry.remove_topic(topic) {
-                Err(LogError::Busy) => self.data_dir.room().await,
+                Err(LogError::Busy) => self.data_dirs.room().await,
                 outcome => return outcome,
             }
         }

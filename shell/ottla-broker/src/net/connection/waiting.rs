@@ -73,19 +73,20 @@ impl<E: Env> Connection<E> {
     /// Sees to it that what was appended since the last wait is written.
     async fn commit(&mut self) {
         if std::mem::take(&mut self.uncommitted) {
-            self.rooms.data_dir.commit().await;
+            self.rooms.data_dirs.commit().await;
         }
     }
 
     /// Answers the produce requests whose records are committed, or never will be.
     fn acknowledge(&mut self) -> Result<(), End> {
-        let Some(oldest) = self.unacknowledged.front() else { return Ok(()) };
-        let durable_lsn = self.rooms.data_dir.durable();
-        let failed = oldest.lsn > durable_lsn && self.rooms.data_dir.failed().is_some();
+        if self.unacknowledged.is_empty() {
+            return Ok(());
+        }
+        let data_dirs = self.rooms.data_dirs.clone();
         while let Some(oldest) = self.unacknowledged.front() {
-            if oldest.lsn <= durable_lsn && oldest.is_replicated() {
+            if data_dirs.is_durable(&oldest.mark) && oldest.is_replicated() {
                 self.answer_oldest(None)?;
-            } else if failed {
+            } else if data_dirs.has_lost(&oldest.mark) {
                 self.answer_oldest(Some(ErrorCode::KafkaStorageError))?;
             } else {
                 break;
@@ -108,7 +109,7 @@ impl<E: Env> Connection<E> {
         let Connection { rooms, socket, limits, phase, .. } = self;
         let moved = tokio::select! {
             biased;
-            () = rooms.data_dir.room() => return Ok(()),
+            () = rooms.data_dirs.room() => return Ok(()),
             moved = socket.exchange(false, limits.frame_bytes), if !socket.outgoing.is_empty() => moved,
             () = reached(phase, Phase::Closing) => return Err(End::Stopping),
         };
@@ -172,7 +173,7 @@ impl<E: Env> Connection<E> {
 async fn has_more<E: Env>(rooms: &Rooms<E>, oldest: Option<&Unacknowledged>, replicated: &Notify) {
     let Some(oldest) = oldest else { return };
     // Durable or failed, it is looked at again.
-    let _ended = rooms.data_dir.wait_durable(oldest.lsn).await;
+    let _ended = rooms.data_dirs.wait_durable(&oldest.mark).await;
     if !oldest.is_replicated() {
         replicated.notified().await;
     }

@@ -1,6 +1,7 @@
 //! Errors the disk is told to give.
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 /// A kind of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,8 @@ struct Fault {
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     planned: Vec<Fault>,
+    /// Folders on disks that are gone.
+    lost: Vec<PathBuf>,
 }
 
 impl Faults {
@@ -40,11 +43,16 @@ impl Faults {
 
     pub(super) fn clear(&mut self) {
         self.planned.clear();
+        self.lost.clear();
+    }
+
+    pub(super) fn lose(&mut self, folder: &Path) {
+        self.lost.push(folder.to_path_buf());
     }
 
     /// Whether this call fails.
-    pub(super) fn strike(&mut self, op: Op) -> io::Result<()> {
-        let mut struck = false;
+    pub(super) fn strike(&mut self, op: Op, path: &Path) -> io::Result<()> {
+        let mut struck = self.lost.iter().any(|folder| path.starts_with(folder));
         for fault in self.planned.iter_mut().filter(|fault| fault.op == op) {
             if fault.skip > 0 {
                 fault.skip -= 1;

@@ -36,6 +36,8 @@ pub struct SimFile {
     disk: SimDisk,
     inode: Inode,
     options: OpenOptions,
+    /// By which name it was opened.
+    path: Arc<Path>,
 }
 
 /// A held lock of a [`SimDisk`].
@@ -79,7 +81,12 @@ impl SimDisk {
         self.live.lock().faults.plan(op, skip, count);
     }
 
-    /// Plans no faults any more.
+    /// Everything below a folder fails with EIO from now on, as on a disk that is gone.
+    pub fn lose_folder(&self, folder: &Path) {
+        self.live.lock().faults.lose(folder);
+    }
+
+    /// Plans no faults any more; folders that were lost are there again.
     pub fn clear_faults(&self) {
         self.live.lock().faults.clear();
     }
@@ -147,16 +154,16 @@ impl SimDisk {
     }
 
     /// Lets a call begin: the process lives, the power is on, no fault is planned.
-    fn begin(&self, op: Op) -> io::Result<MutexGuard<'_, Live>> {
+    fn begin(&self, op: Op, path: &Path) -> io::Result<MutexGuard<'_, Live>> {
         let mut live = self.live.lock();
         live.check_process(self.process)?;
-        live.faults.strike(op)?;
+        live.faults.strike(op, path)?;
         Ok(live)
     }
 
-    fn handle(&self, live: &mut Live, inode: Inode, options: &OpenOptions) -> SimFile {
+    fn handle(&self, live: &mut Live, inode: Inode, options: &OpenOptions, path: &Path) -> SimFile {
         *live.open.entry(inode).or_default() += 1;
-        SimFile { disk: self.clone(), inode, options: *options }
+        SimFile { disk: self.clone(), inode, options: *options, path: Arc::from(path) }
     }
 
     /// Opens or makes the file; the flags have POSIX's meaning.
@@ -189,17 +196,17 @@ impl Disk for SimDisk {
     type Lock = SimLock;
 
     fn open(&self, path: &Path, options: &OpenOptions) -> io::Result<SimFile> {
-        let mut live = self.begin(Op::Name)?;
+        let mut live = self.begin(Op::Name, path)?;
         let makes = options.create || options.create_new || options.truncate;
         if !(options.write || options.read && !makes) {
             return Err(error(ErrorKind::InvalidInput, path));
         }
         let inode = SimDisk::open_inode(&mut live, path, options)?;
-        Ok(self.handle(&mut live, inode, options))
+        Ok(self.handle(&mut live, inode, options, path))
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        let mut live = self.begin(Op::Name)?;
+        let mut live = self.begin(Op::Name, path)?;
         let mut folder = ROOT;
         for name in paths::names(path)? {
             folder = match live.state.tree.link(folder, name) {
@@ -212,7 +219,7 @@ impl Disk for SimDisk {
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<Entry>> {
-        let live = self.begin(Op::Name)?;
+        let live = self.begin(Op::Name, path)?;
         let folder = find_folder(&live.state.tree, path)?;
         let names = live.state.tree.folder(folder).into_iter().flatten();
         let entry = |(name, link): (&Arc<str>, &Link)| Entry {
@@ -223,7 +230,7 @@ impl Disk for SimDisk {
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        let live = self.begin(Op::Name)?;
+        let live = self.begin(Op::Name, path)?;
         let folder = Metadata { kind: FileKind::Dir, len: 0, modified_ms: 0 };
         match find(&live.state.tree, path)? {
             Place::Root => Ok(folder),
@@ -239,7 +246,7 @@ impl Disk for SimDisk {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        let mut live = self.begin(Op::Name)?;
+        let mut live = self.begin(Op::Name, path)?;
         match find(&live.state.tree, path)? {
             Place::Named { folder, name, link: Some(link) } if !link.is_folder => {
                 live.commit(Effect::Name(NameChange::Unlink { folder, name }))
@@ -250,7 +257,7 @@ impl Disk for SimDisk {
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
-        let mut live = self.begin(Op::Name)?;
+        let mut live = self.begin(Op::Name, path)?;
         match find(&live.state.tree, path)? {
             Place::Root => Err(error(ErrorKind::InvalidInput, path)),
             Place::Named { link: None, .. } => Err(error(ErrorKind::NotFound, path)),
@@ -267,7 +274,7 @@ impl Disk for SimDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut live = self.begin(Op::Name)?;
+        let mut live = self.begin(Op::Name, from)?;
         let Place::Named { folder: from_folder, name: from_name, link: Some(moved) } =
             find(&live.state.tree, from)?
         else {
@@ -297,7 +304,7 @@ impl Disk for SimDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        let mut live = self.begin(Op::Sync)?;
+        let mut live = self.begin(Op::Sync, path)?;
         let folder = find_folder(&live.state.tree, path)?;
         live.commit(Effect::SyncDir { folder })?;
         let Live { state, open, .. } = &mut *live;
@@ -306,7 +313,7 @@ impl Disk for SimDisk {
     }
 
     fn lock(&self, path: &Path) -> Result<SimLock, LockError> {
-        let mut live = self.begin(Op::Name).map_err(LockError::Io)?;
+        let mut live = self.begin(Op::Name, path).map_err(LockError::Io)?;
         let options = OpenOptions::read_write_create();
         let inode = SimDisk::open_inode(&mut live, path, &options).map_err(LockError::Io)?;
         if !live.locks.insert(inode) {
@@ -316,7 +323,7 @@ impl Disk for SimDisk {
     }
 
     fn space(&self, path: &Path) -> io::Result<(u64, u64)> {
-        let live = self.begin(Op::Name)?;
+        let live = self.begin(Op::Name, path)?;
         find(&live.state.tree, path)?;
         Ok((live.capacity.saturating_sub(live.state.usage()), live.capacity))
     }
@@ -343,7 +350,7 @@ impl SimFile {
         self.check_writable()?;
         let mut live = self.disk.live.lock();
         live.check_process(self.disk.process)?;
-        let fault = live.faults.strike(Op::Write).err();
+        let fault = live.faults.strike(Op::Write, &self.path).err();
         let at_ms = live.wall_ms();
         let (inode, dsync) = (self.inode, self.options.dsync);
         if let Some(fault) = fault {
@@ -368,7 +375,7 @@ impl File for SimFile {
             return Err(io::Error::from_raw_os_error(EBADF));
         }
         self.check_direct(buf, position)?;
-        let live = self.disk.begin(Op::Read)?;
+        let live = self.disk.begin(Op::Read, &self.path)?;
         Ok(live.state.file(self.inode).map_or(0, |file| file.read(buf, position)))
     }
 
@@ -398,7 +405,7 @@ impl File for SimFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let inode = self.inode;
-        match self.disk.begin(Op::Sync) {
+        match self.disk.begin(Op::Sync, &self.path) {
             Ok(mut live) => live.commit(Effect::Sync { inode }),
             Err(error) => {
                 let mut live = self.disk.live.lock();
@@ -415,14 +422,14 @@ impl File for SimFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.check_writable()?;
-        let mut live = self.disk.begin(Op::Write)?;
+        let mut live = self.disk.begin(Op::Write, &self.path)?;
         let at_ms = live.wall_ms();
         live.commit(Effect::SetLen { inode: self.inode, len, at_ms })
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
         self.check_writable()?;
-        let mut live = self.disk.begin(Op::Write)?;
+        let mut live = self.disk.begin(Op::Write, &self.path)?;
         let taken = live.state.file(self.inode).map_or(0, super::file::FileState::usage);
         live.check_growth(len.saturating_sub(taken))?;
         let at_ms = live.wall_ms();
@@ -430,7 +437,7 @@ impl File for SimFile {
     }
 
     fn len(&self) -> io::Result<u64> {
-        let live = self.disk.begin(Op::Read)?;
+        let live = self.disk.begin(Op::Read, &self.path)?;
         Ok(live.state.file(self.inode).map_or(0, super::file::FileState::len))
     }
 
@@ -440,7 +447,7 @@ impl File for SimFile {
 
     /// Un-synced pages may be on the platter at any time anyway.
     fn start_writeback(&self, _position: u64, _len: u64) -> io::Result<()> {
-        self.disk.begin(Op::Write).map(|_| ())
+        self.disk.begin(Op::Write, &self.path).map(|_| ())
     }
 
     fn advise(&self, _position: u64, _len: u64, _advice: Advice) {}

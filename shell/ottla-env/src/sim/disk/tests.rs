@@ -346,3 +346,18 @@ proptest! {
         prop_assert_eq!(everything(&disk.after(&LossPlan::seeded(seed))), expected);
     }
 }
+
+#[test]
+fn a_lost_folder_takes_nothing_else_with_it() {
+    let (disk, file) = with_file();
+    file.write_all_at(b"kept", 0).unwrap();
+    file.sync_all().unwrap();
+    disk.create_dir_all(Path::new("/e")).unwrap();
+    disk.lose_folder(Path::new("/d"));
+    assert_eq!(file.write_all_at(b"lost", 0).unwrap_err().raw_os_error(), Some(5));
+    assert!(file.read_at(&mut [0; 4], 0).is_err());
+    assert!(disk.read_dir(Path::new("/d")).is_err());
+    assert!(disk.read_dir(Path::new("/e")).is_ok());
+    disk.clear_faults();
+    assert!(content(&disk, "/d/a").is_some());
+}
