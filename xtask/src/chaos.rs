@@ -85,11 +85,17 @@ fn all(task: &str, options: &Options) -> Result<(), String> {
         let mut cluster = Cluster::prepare(&seats, network, &folder, &options.settings, own_disks)?;
         if let Some(whose) = options.measure {
             measure::run(options, whose, &mut cluster, &folder)?;
-            let _ = std::fs::remove_dir_all(&folder);
+            if options.keep {
+                println!("data and logs: {}", folder.display());
+            } else {
+                let _ = std::fs::remove_dir_all(&folder);
+            }
             continue;
         }
         let outcome = disturb(options, &mut cluster, &folder);
         cluster.nodes.iter_mut().for_each(crate::cluster::node::Node::kill);
+        // What is left lies in their images.
+        cluster.disks.clear();
         let good = matches!(&outcome, Ok(report) if report.is_as_it_should_be(options.control));
         if options.keep || !good {
             println!("data, logs and history: {}", folder.display());

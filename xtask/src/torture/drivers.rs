@@ -257,6 +257,11 @@ fn record(from: impl std::io::Read, into: File, tally: &Tally) {
     let mut into = BufWriter::new(into);
     for line in BufReader::new(from).lines() {
         let Ok(line) = line else { break };
+        // Anything else is what a runtime has to say of itself.
+        if !line.starts_with('{') {
+            eprintln!("{line}");
+            continue;
+        }
         let count = [
             ("\"ev\":\"send\"", &tally.sends),
             ("\"ev\":\"ack\"", &tally.acks),

@@ -157,14 +157,20 @@ impl<E: Env> IsrDriver<E> {
             topic.partitions.iter().map(|one| ((topic.topic_id, one.partition_index), one))
         });
         let answers: BTreeMap<PartitionKey, _> = answers.collect();
+        let mut changed = 0;
         for (key, proposal) in wanted {
             let Some(partition) = self.partition(*key) else { continue };
             let outcome = answers.get(key).map_or(AlterOutcome::Unknown, |answer| outcome(answer));
+            changed += usize::from(matches!(outcome, AlterOutcome::Noted { .. }));
             partition.altered(Altered {
                 leader_epoch: proposal.leader_epoch,
                 partition_epoch: proposal.partition_epoch,
                 outcome,
             });
+        }
+        // One line for all: a broker that comes or goes changes thousands.
+        if changed > 0 {
+            tracing::info!(partitions = changed, "replicas in sync are others now");
         }
     }
 

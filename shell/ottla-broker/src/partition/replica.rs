@@ -144,7 +144,7 @@ impl<E: Env> Replica<E> {
                 Action::RaiseHighWatermark(offset) => raise(*offset),
                 Action::AlterPartition(proposal) => self.office.propose(self.key, proposal.clone()),
                 Action::IsrChanged => {
-                    tracing::info!(
+                    tracing::debug!(
                         topic_id = %self.key.0, partition = self.key.1,
                         isr = ?leader.isr().committed(), "the in-sync replicas are others now"
                     );
