@@ -22,6 +22,7 @@ pub(crate) enum Ruling {
     Unknown,
 }
 
+#[derive(Debug, Clone)]
 pub(crate) struct Controller {
     pub(crate) history: Vec<View>,
 }

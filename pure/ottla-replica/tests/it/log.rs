@@ -128,6 +128,20 @@ impl Log {
         EpochEnd { epoch, end_offset }
     }
 
+    /// What a power cut leaves for certain.
+    pub(crate) fn stable(&self) -> &[Record] {
+        &self.synced.records
+    }
+
+    pub(crate) fn is_synced(&self) -> bool {
+        self.unsynced.is_empty()
+    }
+
+    /// Writes since the last sync.
+    pub(crate) fn unsynced(&self) -> usize {
+        self.unsynced.len()
+    }
+
     fn written(&mut self) {
         self.unsynced.push(self.content.clone());
     }

@@ -5,6 +5,7 @@
 mod cluster;
 mod controller;
 mod log;
+mod model;
 mod node;
 mod random;
 

@@ -10,12 +10,14 @@ use crate::log::{Log, Record};
 pub(crate) const LAG_MS: i64 = 100;
 const BACKOFF_MS: i64 = 20;
 
+#[derive(Debug, Clone)]
 pub(crate) enum Role {
     None,
     Leader(Box<Leader>),
     Follower(Follower),
 }
 
+#[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) id: i32,
     pub(crate) is_up: bool,
