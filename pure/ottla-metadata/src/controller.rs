@@ -301,6 +301,15 @@ impl Controller {
         self.image.next_offset = self.image.next_offset.max(next_offset);
     }
 
+    /// Takes the committed image in place of its own where both stand at the same record: both are what
+    /// the log says, and are in memory once then.
+    pub fn share(&mut self, committed: &MetadataImage) {
+        let same = self.image.next_offset == committed.next_offset;
+        if same && self.before_transaction.is_none() {
+            self.image = committed.clone();
+        }
+    }
+
     /// Whether the log stops inside a transaction, whose rest will never come.
     pub fn has_open_transaction(&self) -> bool {
         self.before_transaction.is_some()

@@ -13,6 +13,7 @@ mod configs;
 mod controllers;
 pub mod directory;
 mod features;
+mod ids;
 mod index;
 mod partition;
 mod producer_ids;
@@ -28,6 +29,7 @@ pub use controllers::{ControllerRegistration, Controllers};
 pub use features::{
     ELIGIBLE_LEADER_REPLICAS, Features, KRAFT_VERSION, METADATA_VERSION, SUPPORTED, Supported,
 };
+pub use ids::Ids;
 pub use index::PartitionId;
 pub use partition::{
     NO_LEADER, NO_LEADER_CHANGE, NO_RECOVERY_CHANGE, Partition, RECOVERED, RECOVERING,

@@ -120,17 +120,17 @@ fn topic(image: &MetadataImage, topic: &Topic, records: &mut Vec<MetadataRecord>
 
 /// A partition as one record, without saying which it is.
 fn partition(partition: &Partition) -> PartitionRecord {
-    let or_nothing = |list: &Vec<i32>| (!list.is_empty()).then(|| list.clone());
+    let or_nothing = |list: &[i32]| (!list.is_empty()).then(|| list.to_vec());
     PartitionRecord {
-        replicas: partition.replicas.clone(),
-        isr: partition.isr.clone(),
-        removing_replicas: partition.removing_replicas.clone(),
-        adding_replicas: partition.adding_replicas.clone(),
+        replicas: partition.replicas.to_vec(),
+        isr: partition.isr.to_vec(),
+        removing_replicas: partition.removing_replicas.to_vec(),
+        adding_replicas: partition.adding_replicas.to_vec(),
         leader: partition.leader,
         leader_recovery_state: partition.leader_recovery_state,
         leader_epoch: partition.leader_epoch,
         partition_epoch: partition.partition_epoch,
-        directories: partition.directories.clone(),
+        directories: partition.directories.to_vec(),
         eligible_leader_replicas: or_nothing(&partition.eligible_leader_replicas),
         last_known_elr: or_nothing(&partition.last_known_elr),
         ..Default::default()

@@ -1,13 +1,12 @@
 //! A data directory: opened once, shared by everyone. Opens nothing but the checkpoint and the
 //! write-ahead log; partitions' files are opened when someone needs them.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use ottla_env::{Disk, Env, LockError, Task};
 use ottla_plant::{Plant, planted};
-use ottla_protocol::{ErrorCode, Str, Uuid};
+use ottla_protocol::{ErrorCode, Uuid};
 use parking_lot::Mutex;
 
 use crate::checkpoint::encode_name;
@@ -18,6 +17,7 @@ use crate::handles::Handles;
 use crate::kafka_dir::META_PROPERTIES;
 use crate::kafka_dir::dir_name;
 use crate::kafka_dir::meta_properties::{self, MetaProperties};
+use crate::names::Names;
 use crate::options::{DataDirOptions, FlushMode, TopicPartition};
 use crate::partition::Partition;
 use crate::recovery::{Begin, Case, Plan, apply, plan, survey};
@@ -54,7 +54,7 @@ struct Inner<E: Env> {
     identity: MetaProperties,
     directory_id: Uuid,
     /// Of live partitions; creation and deletion are serialized by it.
-    names: Mutex<BTreeMap<(Str, i32), Uuid>>,
+    names: Mutex<Names>,
     tasks: Mutex<Vec<Task>>,
     lock: Mutex<Option<<E::Disk as Disk>::Lock>>,
 }
@@ -138,11 +138,8 @@ impl<E: Env> DataDir<E> {
         }
         let flusher = Flusher::new(volume.clone(), registry.clone(), session);
         tasks.push(volume.env.spawn_dedicated("ottla-flusher", flusher.run()));
-        let mut names = BTreeMap::new();
-        for partition in registry.all() {
-            let id = partition.id();
-            names.insert((id.topic.clone(), id.partition), id.topic_id);
-        }
+        let mut names = Names::default();
+        registry.all().iter().for_each(|partition| names.add(partition.id()));
         let names = Mutex::new(names);
         let (tasks, lock) = (Mutex::new(tasks), Mutex::new(Some(lock)));
         let directory_id = session.directory;
@@ -178,28 +175,30 @@ impl<E: Env> DataDir<E> {
     pub fn create_partition(
         &self,
         id: &TopicPartition,
-        config: LogConfig,
+        config: impl Into<Arc<LogConfig>>,
     ) -> Result<Arc<Partition<E>>, LogError> {
+        let config = config.into();
         let mut names = self.inner.names.lock();
-        let name = (id.topic.clone(), id.partition);
-        match names.get(&name) {
-            Some(topic_id) if *topic_id == id.topic_id => {}
-            Some(other) => {
-                let message = format!("{id} exists as topic {other}, which is to be deleted first");
-                return Err(LogError::Refused { code: ErrorCode::InconsistentTopicId, message });
-            }
-            None => {
-                let encoded = encode_name(id, config.segment_bytes);
-                let number = self.inner.registry.take_number();
-                let (volume, config) = (self.inner.volume.clone(), Arc::new(config.clone()));
-                let id = TopicPartition { topic: id.topic.detach(), ..id.clone() };
-                let partition = Partition::new(id.clone(), number, volume, config);
-                let write = |partition: &Arc<Partition<E>>| partition.announce(&encoded);
-                self.inner.registry.announce(partition, write)?;
-                names.insert((id.topic, id.partition), id.topic_id);
-            }
+        if let Some(partition) = self.partition(id.topic_id, id.partition) {
+            partition.set_config(config);
+            return Ok(partition);
         }
-        let partition = self.partition(id.topic_id, id.partition).ok_or(LogError::Busy)?;
+        let others = names.topics(&id.topic).iter().map(|topic| topic.id);
+        if let Some(other) =
+            others.into_iter().find(|other| self.partition(*other, id.partition).is_some())
+        {
+            let message = format!("{id} exists as topic {other}, which is to be deleted first");
+            return Err(LogError::Refused { code: ErrorCode::InconsistentTopicId, message });
+        }
+        let encoded = encode_name(id, config.segment_bytes);
+        let number = self.inner.registry.take_number();
+        let topic = names.shared(&id.topic);
+        let id = TopicPartition { topic, ..id.clone() };
+        let partition =
+            Partition::new(id.clone(), number, self.inner.volume.clone(), config.clone());
+        let write = |partition: &Arc<Partition<E>>| partition.announce(&encoded);
+        self.inner.registry.announce(partition.clone(), write)?;
+        names.add(&id);
         partition.set_config(config);
         Ok(partition)
     }
@@ -237,7 +236,7 @@ impl<E: Env> DataDir<E> {
         let mut names = self.inner.names.lock();
         let Some(found) = self.partition(topic_id, partition) else { return Ok(None) };
         let lsn = found.delete()?;
-        names.remove(&(found.id().topic.clone(), partition));
+        names.remove(found.id());
         self.inner.registry.remove(found.number());
         Ok(Some(lsn))
     }

@@ -4,6 +4,8 @@
 //! `kafka_dir::epoch_checkpoint`'s or the checkpoint's business. Never guesses: an epoch it cannot
 //! place answers with [`UNDEFINED`].
 
+use smallvec::SmallVec;
+
 /// An epoch's first offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EpochEntry {
@@ -17,13 +19,14 @@ pub const UNDEFINED: (i32, i64) = (-1, -1);
 /// The leader epochs of one log, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EpochCache {
-    entries: Vec<EpochEntry>,
+    /// Nearly always one, which has no memory of its own.
+    entries: SmallVec<[EpochEntry; 1]>,
 }
 
 impl EpochCache {
     /// A cache of no epochs.
-    pub const fn new() -> EpochCache {
-        EpochCache { entries: Vec::new() }
+    pub fn new() -> EpochCache {
+        EpochCache { entries: SmallVec::new() }
     }
 
     /// A cache of entries read from a file; `None` if they are not strictly increasing.
@@ -33,7 +36,7 @@ impl EpochCache {
         });
         let positive =
             entries.first().is_none_or(|first| first.epoch >= 0 && first.start_offset >= 0);
-        (sorted && positive).then_some(EpochCache { entries })
+        (sorted && positive).then(|| EpochCache { entries: entries.into_iter().collect() })
     }
 
     /// The entries, oldest first.

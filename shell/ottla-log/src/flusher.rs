@@ -31,6 +31,8 @@ pub(crate) struct Flusher<E: Env> {
     /// Partitions with batches in memory.
     cached: Vec<Arc<Partition<E>>>,
     last_pass: MonoTime,
+    /// The buffers have given back their memory since.
+    rested: bool,
     last_retention: MonoTime,
 }
 
@@ -57,6 +59,7 @@ impl<E: Env> Flusher<E> {
             touched: Touched::default(),
             cached: Vec::new(),
             last_pass: now,
+            rested: false,
             last_retention: now,
         }
     }
@@ -76,6 +79,7 @@ impl<E: Env> Flusher<E> {
                         () = wal.flush_wanted.notified() => {}
                         () = self.volume.env.sleep(TICK) => {}
                     }
+                    self.rest();
                     self.retention();
                     continue;
                 }
@@ -213,16 +217,35 @@ impl<E: Env> Flusher<E> {
 
     /// Everything below `from` is in segments: buffers beyond half the budget may go.
     fn end_pass(&mut self, from: u64) {
-        let wal = &self.volume.wal;
-        wal.set_flushed(from);
+        self.volume.wal.set_flushed(from);
         self.last_pass = self.volume.env.now();
+        self.rested = false;
         self.cached.sort_by_key(|partition| partition.number());
         self.cached.dedup_by_key(|partition| partition.number());
-        let buffer = wal.excess(from, self.volume.options.buffer_budget_bytes / 2);
+        self.let_go(from, self.volume.options.buffer_budget_bytes / 2);
+    }
+
+    /// Has tails let go of buffers below `from`, so that at most `target_bytes` stay.
+    fn let_go(&mut self, from: u64, target_bytes: usize) {
+        let wal = &self.volume.wal;
+        let buffer = wal.excess(from, target_bytes);
         self.cached.retain(|partition| partition.evict(buffer.unwrap_or(0)));
         if let Some(buffer) = buffer {
             wal.release(buffer);
         }
+    }
+
+    /// Gives back the memory of buffers once nothing was appended for as long as it takes to flush.
+    fn rest(&mut self) {
+        let (wal, options) = (&self.volume.wal, &self.volume.options);
+        let age = self.volume.env.now().since(self.last_pass);
+        let is_idle = wal.next_lsn() == wal.flushed();
+        if self.rested || !is_idle || age < Duration::from_millis(options.flush_age_ms) {
+            return;
+        }
+        self.let_go(wal.flushed(), 0);
+        self.volume.wal.shed();
+        self.rested = true;
     }
 
     /// Makes durable what the checkpoint will stand on.

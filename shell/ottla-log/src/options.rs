@@ -84,7 +84,7 @@ impl DataDirOptions {
             wal_cap_bytes: 1 << 30,
             group_bytes: 1 << 20,
             buffer_bytes: 4 << 20,
-            buffer_budget_bytes: 64 << 20,
+            buffer_budget_bytes: 48 << 20,
             flush_bytes: 32 << 20,
             flush_age_ms: 10_000,
             checkpoint_bytes: 256 << 20,

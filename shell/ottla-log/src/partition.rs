@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use ottla_env::Env;
 use ottla_protocol::Uuid;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 use crate::checkpoint::PartitionRecord;
 use crate::config::LogConfig;
@@ -70,7 +70,6 @@ pub struct Partition<E: Env> {
     state: Mutex<State>,
     /// Guards the segment files' contents.
     files: Mutex<()>,
-    listener: RwLock<Option<Arc<dyn ProgressListener>>>,
 }
 
 impl<E: Env> Partition<E> {
@@ -100,7 +99,7 @@ impl<E: Env> Partition<E> {
     ) -> Arc<Partition<E>> {
         state.check();
         let (state, files) = (Mutex::new(state), Mutex::new(()));
-        Arc::new(Partition { id, number, volume, state, files, listener: RwLock::new(None) })
+        Arc::new(Partition { id, number, volume, state, files })
     }
 
     /// Its name.
@@ -168,7 +167,7 @@ impl<E: Env> Partition<E> {
 
     /// Registers who is told of progress, in place of who was before.
     pub fn on_progress(&self, listener: Arc<dyn ProgressListener>) {
-        *self.listener.write() = Some(listener);
+        self.state.lock().listener = Some(listener);
     }
 
     /// The configuration.
@@ -177,9 +176,9 @@ impl<E: Env> Partition<E> {
     }
 
     /// A new configuration; it applies to what comes.
-    pub fn set_config(&self, config: LogConfig) {
+    pub fn set_config(&self, config: impl Into<Arc<LogConfig>>) {
         let mut state = self.state.lock();
-        state.config = Arc::new(config);
+        state.config = config.into();
         state.claimed = true;
     }
 
@@ -229,7 +228,9 @@ impl<E: Env> Partition<E> {
     /// Forgets producers that were silent for too long.
     pub(crate) fn expire_producers(&self, now_ms: i64) {
         let expiration_ms = self.volume.options.producer_id_expiration_ms;
-        self.state.lock().producers.expire(now_ms, expiration_ms);
+        if let Some(producers) = self.state.lock().producers.made() {
+            producers.expire(now_ms, expiration_ms);
+        }
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -248,14 +249,27 @@ impl<E: Env> Partition<E> {
     pub(crate) fn evict(&self, buffer: u64) -> bool {
         let mut state = self.state.lock();
         let flushed_end = if state.deleted { i64::MAX } else { state.flushed_end };
-        state.tail.evict(buffer, flushed_end);
-        !state.tail.is_empty()
+        if let Some(tail) = state.tail.made() {
+            tail.evict(buffer, flushed_end);
+        }
+        let is_cached = !state.tail.is_empty();
+        if !is_cached {
+            // Nothing came for a while: what the next batch needs is made with it.
+            state.tail.clear();
+            if state.undurable.is_empty() {
+                state.undurable.clear();
+            }
+        }
+        is_cached
     }
 
     fn tell(&self, what: Progress) {
-        let listener = self.listener.read().clone();
+        let (listener, offsets) = {
+            let state = self.state.lock();
+            (state.listener.clone(), state.offsets())
+        };
         if let Some(listener) = listener {
-            listener.on_progress(&self.id, self.offsets(), what);
+            listener.on_progress(&self.id, offsets, what);
         }
     }
 }
@@ -286,7 +300,7 @@ fn read_memory(
 
 impl<E: Env> Staged for Partition<E> {
     fn became_durable(&self, lsn: u64) {
-        let (moved, replicated) = {
+        let (moved, replicated, listener, offsets) = {
             let mut state = self.state.lock();
             let before = state.durable_end;
             while state.undurable.front().is_some_and(|(position, _)| *position <= lsn) {
@@ -294,21 +308,15 @@ impl<E: Env> Staged for Partition<E> {
                 state.durable_end = end.unwrap_or(before);
             }
             let end = state.durable_end;
-            if state.replicated {
-                (end > before, true)
-            } else {
-                (state.raise_high_watermark(end), false)
-            }
+            let replicated = state.replicated;
+            let moved = if replicated { end > before } else { state.raise_high_watermark(end) };
+            (moved, replicated, state.listener.clone(), state.offsets())
         };
-        if !moved {
-            return;
-        }
-        if !replicated {
-            return self.tell(Progress::HighWatermark);
-        }
-        let listener = self.listener.read().clone();
-        if let Some(listener) = listener {
-            listener.on_durable(self.offsets(), &|offset| self.advance_high_watermark(offset));
+        let Some(listener) = listener.filter(|_| moved) else { return };
+        if replicated {
+            listener.on_durable(offsets, &|offset| self.advance_high_watermark(offset));
+        } else {
+            listener.on_progress(&self.id, offsets, Progress::HighWatermark);
         }
     }
 }

@@ -7,6 +7,7 @@ use ottla_env::Env;
 use ottla_protocol::Uuid;
 use parking_lot::RwLock;
 
+use crate::options::TopicPartition;
 use crate::partition::Partition;
 
 /// The partitions. Numbers are never used twice.
@@ -16,7 +17,8 @@ pub(crate) struct Registry<E: Env> {
 
 struct Inner<E: Env> {
     by_number: BTreeMap<u64, Arc<Partition<E>>>,
-    by_id: BTreeMap<(Uuid, i32), Arc<Partition<E>>>,
+    /// Of each topic, by partition.
+    by_id: BTreeMap<Uuid, Vec<Arc<Partition<E>>>>,
     next_number: u64,
 }
 
@@ -57,12 +59,15 @@ impl<E: Env> Registry<E> {
     pub(crate) fn remove(&self, number: u64) {
         let mut inner = self.inner.write();
         if let Some(partition) = inner.by_number.remove(&number) {
-            inner.by_id.remove(&(partition.id().topic_id, partition.id().partition));
+            inner.forget(partition.id());
         }
     }
 
     pub(crate) fn by_id(&self, topic_id: Uuid, partition: i32) -> Option<Arc<Partition<E>>> {
-        self.inner.read().by_id.get(&(topic_id, partition)).cloned()
+        let inner = self.inner.read();
+        let topic = inner.by_id.get(&topic_id)?;
+        let at = topic.binary_search_by_key(&partition, |known| known.id().partition).ok()?;
+        Some(topic[at].clone())
     }
 
     pub(crate) fn by_number(&self, number: u64) -> Option<Arc<Partition<E>>> {
@@ -77,9 +82,23 @@ impl<E: Env> Registry<E> {
 
 impl<E: Env> Inner<E> {
     fn insert(&mut self, partition: Arc<Partition<E>>) {
-        let id = (partition.id().topic_id, partition.id().partition);
         self.next_number = self.next_number.max(partition.number() + 1);
         self.by_number.insert(partition.number(), partition.clone());
-        self.by_id.insert(id, partition);
+        let topic = self.by_id.entry(partition.id().topic_id).or_default();
+        let index = partition.id().partition;
+        match topic.binary_search_by_key(&index, |known| known.id().partition) {
+            Ok(at) => topic[at] = partition,
+            Err(at) => topic.insert(at, partition),
+        }
+    }
+
+    fn forget(&mut self, id: &TopicPartition) {
+        let Some(topic) = self.by_id.get_mut(&id.topic_id) else { return };
+        if let Ok(at) = topic.binary_search_by_key(&id.partition, |known| known.id().partition) {
+            topic.remove(at);
+        }
+        if topic.is_empty() {
+            self.by_id.remove(&id.topic_id);
+        }
     }
 }

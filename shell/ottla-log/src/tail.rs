@@ -40,6 +40,11 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
+    /// No batches.
+    pub(crate) const fn new() -> Tail {
+        Tail { batches: VecDeque::new() }
+    }
+
     pub(crate) fn push(&mut self, batch: TailBatch) {
         let after = self.batches.back().is_none_or(|last| last.last_offset < batch.base_offset);
         assert!(after, "an offset never names two records");
@@ -90,9 +95,6 @@ impl Tail {
         while self.batches.front().is_some_and(old) {
             self.batches.pop_front();
         }
-        if self.batches.is_empty() {
-            self.batches.shrink_to_fit();
-        }
     }
 
     /// Drops batches that reach `offset` or lie beyond.
@@ -100,9 +102,5 @@ impl Tail {
         while self.batches.back().is_some_and(|batch| batch.last_offset >= offset) {
             self.batches.pop_back();
         }
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.batches.clear();
     }
 }

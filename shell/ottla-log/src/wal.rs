@@ -281,6 +281,11 @@ impl<E: Env> Wal<E> {
         self.room.notify_waiters();
     }
 
+    /// Keeps no memory for buffers to come.
+    pub(crate) fn shed(&self) {
+        self.staging.lock().shed();
+    }
+
     /// Takes no more entries.
     pub(crate) fn seal(&self) {
         self.sealed.store(true, Ordering::Release);

@@ -69,7 +69,7 @@ fn answer(partition_index: i32, outcome: Result<Partition, ErrorCode>) -> Partit
             partition_index,
             leader_id: now.leader,
             leader_epoch: now.leader_epoch,
-            isr: now.isr,
+            isr: now.isr.to_vec(),
             leader_recovery_state: now.leader_recovery_state,
             partition_epoch: now.partition_epoch,
             ..Default::default()

@@ -67,11 +67,11 @@ impl<'a> PartitionChange<'a> {
             id,
             rules,
             election: Election::Online,
-            isr: partition.isr.clone(),
-            replicas: partition.replicas.clone(),
-            removing: partition.removing_replicas.clone(),
-            adding: partition.adding_replicas.clone(),
-            eligible: partition.eligible_leader_replicas.clone(),
+            isr: partition.isr.to_vec(),
+            replicas: partition.replicas.to_vec(),
+            removing: partition.removing_replicas.to_vec(),
+            adding: partition.adding_replicas.to_vec(),
+            eligible: partition.eligible_leader_replicas.to_vec(),
             leader_recovery_state: partition.leader_recovery_state,
             directories: BTreeMap::new(),
             unclean_shutdown: None,
@@ -236,7 +236,7 @@ impl<'a> PartitionChange<'a> {
     /// Who led when the last eligible replica was lost, if that is what the partition remembers.
     fn last_known_leader(&self, leaders: &Leaders<'_>) -> Option<i32> {
         let nobody_else = self.isr.is_empty() && self.eligible.is_empty();
-        match self.partition.last_known_elr.as_slice() {
+        match &self.partition.last_known_elr[..] {
             [leader] if self.rules.eligible_leader_replicas && nobody_else => {
                 leaders.may_lead(self.partition, *leader).then_some(*leader)
             }
@@ -301,7 +301,7 @@ impl<'a> PartitionChange<'a> {
                     said.or_else(known).unwrap_or_else(|| leaders.default_directory(*id))
                 };
                 let directories: Vec<Uuid> = self.replicas.iter().map(directory).collect();
-                if directories != before.directories {
+                if directories[..] != before.directories[..] {
                     record.directories = Some(directories);
                 }
             }

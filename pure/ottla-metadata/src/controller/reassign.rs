@@ -111,8 +111,8 @@ fn reassign<'a>(
 ) -> PartitionChange<'a> {
     let reassignment = Reassignment::new(&partition.replicas, target);
     // A reassignment that is under way goes on with what the new one does not say otherwise.
-    let or_present = |new: Vec<i32>, present: &Vec<i32>| match new.is_empty() {
-        true => present.clone(),
+    let or_present = |new: Vec<i32>, present: &[i32]| match new.is_empty() {
+        true => present.to_vec(),
         false => new,
     };
     change.replicas(
@@ -196,9 +196,9 @@ fn ongoing(topic: &Topic, indexes: &[i32]) -> Option<OngoingTopicReassignment> {
         let partition = topic.partitions.get(index).filter(|p| p.is_reassigning())?;
         Some(OngoingPartitionReassignment {
             partition_index: *index,
-            replicas: partition.replicas.clone(),
-            adding_replicas: partition.adding_replicas.clone(),
-            removing_replicas: partition.removing_replicas.clone(),
+            replicas: partition.replicas.to_vec(),
+            adding_replicas: partition.adding_replicas.to_vec(),
+            removing_replicas: partition.removing_replicas.to_vec(),
             ..Default::default()
         })
     };

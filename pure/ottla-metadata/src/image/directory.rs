@@ -1,6 +1,7 @@
 //! Ids of log directories that stand for no directory (KIP-858), and when a directory can be served.
 
 use ottla_protocol::Uuid;
+use smallvec::SmallVec;
 
 /// The broker has not said yet where the replica is.
 pub const UNASSIGNED: Uuid = Uuid::from_u128(0);
@@ -25,6 +26,9 @@ pub fn is_online(directory: Uuid, online: &[Uuid]) -> bool {
 }
 
 /// Records from before 3.7-IV2 name no directories.
-pub(super) fn one_each(directories: &[Uuid], replicas: usize) -> Vec<Uuid> {
-    if directories.len() == replicas { directories.to_vec() } else { vec![MIGRATING; replicas] }
+pub(super) fn one_each(directories: &[Uuid], replicas: usize) -> SmallVec<[Uuid; 1]> {
+    match directories.len() == replicas {
+        true => directories.into(),
+        false => SmallVec::from_elem(MIGRATING, replicas),
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ottla_protocol::Uuid;
 
-use super::Partition;
+use super::{Ids, Partition};
 use crate::shared_map::SharedMap;
 
 /// One partition of the cluster.
@@ -40,7 +40,7 @@ impl PartitionIndex {
         before: Option<&Partition>,
         after: Option<&Partition>,
     ) {
-        let leader = |p: &Partition| vec![p.leader];
+        let leader = |p: &Partition| Ids::from(&[p.leader][..]);
         let isr = |p: &Partition| p.isr.clone();
         let eligible = |p: &Partition| p.eligible_leader_replicas.clone();
         move_between(&mut self.led, id, before.map(leader), after.map(leader));
@@ -83,12 +83,7 @@ fn members(set: Option<&Arc<Set>>) -> impl Iterator<Item = PartitionId> + '_ {
     set.into_iter().flat_map(|set| set.keys().copied())
 }
 
-fn move_between(
-    sets: &mut SetByBroker,
-    id: PartitionId,
-    before: Option<Vec<i32>>,
-    after: Option<Vec<i32>>,
-) {
+fn move_between(sets: &mut SetByBroker, id: PartitionId, before: Option<Ids>, after: Option<Ids>) {
     let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
     for broker in before.iter().filter(|broker| !after.contains(broker)) {
         if let Some(set) = sets.get_mut(broker) {

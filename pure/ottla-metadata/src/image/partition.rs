@@ -2,8 +2,10 @@
 
 use ottla_protocol::Uuid;
 use ottla_protocol::messages::{PartitionChangeRecord, PartitionRecord};
+use smallvec::SmallVec;
 
 use super::directory;
+use super::ids::Ids;
 
 /// The leader of a partition that has none.
 pub const NO_LEADER: i32 = -1;
@@ -18,14 +20,14 @@ pub const RECOVERING: i8 = 1;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partition {
-    pub replicas: Vec<i32>,
+    pub replicas: Ids,
     /// The log directory of each replica, in the order of `replicas`.
-    pub directories: Vec<Uuid>,
-    pub isr: Vec<i32>,
-    pub removing_replicas: Vec<i32>,
-    pub adding_replicas: Vec<i32>,
-    pub eligible_leader_replicas: Vec<i32>,
-    pub last_known_elr: Vec<i32>,
+    pub directories: SmallVec<[Uuid; 1]>,
+    pub isr: Ids,
+    pub removing_replicas: Ids,
+    pub adding_replicas: Ids,
+    pub eligible_leader_replicas: Ids,
+    pub last_known_elr: Ids,
     pub leader: i32,
     /// [`RECOVERED`] or [`RECOVERING`].
     pub leader_recovery_state: i8,
@@ -37,13 +39,13 @@ pub struct Partition {
 
 impl Partition {
     pub(super) fn new(record: &PartitionRecord) -> Self {
-        let or_none = |list: &Option<Vec<i32>>| list.clone().unwrap_or_default();
+        let or_none = |list: &Option<Vec<i32>>| Ids::from(list.as_deref().unwrap_or_default());
         Self {
-            replicas: record.replicas.clone(),
+            replicas: record.replicas[..].into(),
             directories: directory::one_each(&record.directories, record.replicas.len()),
-            isr: record.isr.clone(),
-            removing_replicas: record.removing_replicas.clone(),
-            adding_replicas: record.adding_replicas.clone(),
+            isr: record.isr[..].into(),
+            removing_replicas: record.removing_replicas[..].into(),
+            adding_replicas: record.adding_replicas[..].into(),
             eligible_leader_replicas: or_none(&record.eligible_leader_replicas),
             last_known_elr: or_none(&record.last_known_elr),
             leader: record.leader,
@@ -75,11 +77,11 @@ impl Partition {
         ];
         for (list, changed) in lists {
             if let Some(changed) = changed {
-                list.clone_from(changed);
+                *list = changed[..].into();
             }
         }
         if let Some(directories) = &change.directories {
-            next.directories.clone_from(directories);
+            next.directories = directories[..].into();
         }
         next.directories = directory::one_each(&next.directories, next.replicas.len());
         next

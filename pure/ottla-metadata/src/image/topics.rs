@@ -7,7 +7,7 @@ use ottla_protocol::messages::{PartitionChangeRecord, PartitionRecord, TopicReco
 use ottla_protocol::{Str, Uuid};
 
 use super::index::PartitionIndex;
-use super::{NO_LEADER, Partition, PartitionId, ReplayError};
+use super::{Ids, NO_LEADER, Partition, PartitionId, ReplayError};
 use crate::shared_map::SharedMap;
 use crate::topic_name;
 
@@ -199,8 +199,8 @@ impl Topics {
                 let topic = self.topic_mut(id)?;
                 let Some(partition) = topic.partitions.get_mut(&index) else { continue };
                 let mut after = (**partition).clone();
-                after.eligible_leader_replicas.clear();
-                after.last_known_elr.clear();
+                after.eligible_leader_replicas = Ids::new();
+                after.last_known_elr = Ids::new();
                 let after = Arc::new(after);
                 let before = std::mem::replace(partition, Arc::clone(&after));
                 let id = PartitionId { topic_id: id, partition: index };

@@ -118,7 +118,7 @@ async fn delete<E: Env>(
     let deleted = deleted.map_err(|_stopped| ErrorCode::KafkaStorageError)?;
     let deleted = deleted.map_err(|error| error.kafka_code())?;
     mark.raise(partition.log.place(), deleted.lsn);
-    partition.watchers.wake_all();
+    partition.watchers().wake_all();
     let log_start = deleted.log_start;
     Ok((log_start, partition.leads_others().then_some(partition)))
 }

@@ -87,7 +87,7 @@ fn topics<E: Env>(
 
 fn described<E: Env>(partition: &Partition<E>) -> DescribeLogDirsPartition {
     DescribeLogDirsPartition {
-        partition_index: partition.index,
+        partition_index: partition.index(),
         partition_size: i64::try_from(partition.log.size_in_bytes()).unwrap_or(i64::MAX),
         ..DescribeLogDirsPartition::default()
     }

@@ -116,10 +116,10 @@ impl Page<'_> {
                 partition_index: *index,
                 leader_id: partition.leader,
                 leader_epoch: partition.leader_epoch,
-                replica_nodes: partition.replicas.clone(),
-                isr_nodes: partition.isr.clone(),
-                eligible_leader_replicas: Some(partition.eligible_leader_replicas.clone()),
-                last_known_elr: Some(partition.last_known_elr.clone()),
+                replica_nodes: partition.replicas.to_vec(),
+                isr_nodes: partition.isr.to_vec(),
+                eligible_leader_replicas: Some(partition.eligible_leader_replicas.to_vec()),
+                last_known_elr: Some(partition.last_known_elr.to_vec()),
                 offline_replicas: metadata::offline_replicas(self.image, partition),
                 ..Default::default()
             })

@@ -164,7 +164,7 @@ fn register<E: Env>(
     sight: Sight,
 ) -> Vec<Registration> {
     let found = turn.interests().keys().filter_map(|key| pass::find(rooms, key).ok());
-    found.map(|partition| partition.watchers.watch(waiter, sight)).collect()
+    found.map(|partition| partition.watchers().watch(waiter, sight)).collect()
 }
 
 /// Remembers in the session what this answer tells, and where the next one begins.

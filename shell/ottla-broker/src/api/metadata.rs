@@ -222,8 +222,8 @@ fn partition(
         partition_index,
         leader_id: partition.leader,
         leader_epoch: partition.leader_epoch,
-        replica_nodes: partition.replicas.clone(),
-        isr_nodes: partition.isr.clone(),
+        replica_nodes: partition.replicas.to_vec(),
+        isr_nodes: partition.isr.to_vec(),
         offline_replicas: offline_replicas(image, partition),
         ..Default::default()
     }

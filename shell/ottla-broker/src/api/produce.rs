@@ -271,7 +271,7 @@ fn append<E: Env>(
     if leads_others && !partition.has_enough_in_sync() {
         return Err(ErrorCode::NotEnoughReplicas.into());
     }
-    partition.watchers.appending(records.len());
+    partition.watchers().appending(records.len());
     let epoch = partition.leader_epoch();
     let options = AppendOptions { defer_write: true, ..AppendOptions::client(epoch, terms.now_ms) };
     let appended = partition.log.append(records, &options).map_err(|error| {

@@ -208,7 +208,7 @@ impl<E: Env> CoordinatorDriver<E> {
         epoch: i32,
     ) -> Result<Arc<Room<E>>, ErrorCode> {
         let settings = settings::group_settings(&self.config.get(), self.live_brokers());
-        let index = partition.index;
+        let index = partition.index();
         let commit_limit_ms = self.config.get().group.offsets_commit_timeout_ms;
         let commit_limit = Duration::from_millis(commit_limit_ms.try_into().unwrap_or(0));
         let led = Led { partition, epoch, commit_limit };
@@ -226,7 +226,7 @@ impl<E: Env> CoordinatorDriver<E> {
     /// A partition's shard in the epoch in which it is led here.
     fn shard(&self, partition: &Partition<E>) -> Result<Arc<Shard<E>>, ErrorCode> {
         let epoch = led_in(partition).ok_or(ErrorCode::NotCoordinator)?;
-        let key = (partition.topic_id, partition.index);
+        let key = (partition.topic_id(), partition.index());
         let mut shards = self.shards.lock();
         let new = || Arc::new(Shard { epoch, read: OnceCell::new() });
         let shard = shards.entry(key).or_insert_with(new);
@@ -245,7 +245,7 @@ impl<E: Env> CoordinatorDriver<E> {
         let led: BTreeMap<(Uuid, i32), i32> = self
             .led_partitions()
             .iter()
-            .filter_map(|led| Some(((led.topic_id, led.index), led_in(led)?)))
+            .filter_map(|led| Some(((led.topic_id(), led.index()), led_in(led)?)))
             .collect();
         let mut lost = Vec::new();
         self.shards.lock().retain(|key, shard| {
@@ -269,7 +269,7 @@ impl<E: Env> CoordinatorDriver<E> {
         }
         let is_read = |partition: &Partition<E>| {
             let shards = self.shards.lock();
-            let shard = shards.get(&(partition.topic_id, partition.index));
+            let shard = shards.get(&(partition.topic_id(), partition.index()));
             shard.is_some_and(|shard| {
                 shard.read.initialized() && Some(shard.epoch) >= led_in(partition)
             })

@@ -91,7 +91,7 @@ impl<E: Env> Fetchers<E> {
         leader: Option<i32>,
         changed: &mut BTreeMap<i32, Arc<Members<E>>>,
     ) {
-        let key = (partition.topic_id, partition.index);
+        let key = (partition.topic_id(), partition.index());
         let before = match leader {
             Some(leader) => state.leader_of.insert(key, leader),
             None => state.leader_of.remove(&key),

@@ -71,8 +71,13 @@ pub(crate) struct Commits {
 
 struct Waiting {
     epoch: i32,
-    /// In the order of their offsets.
-    waits: VecDeque<Wait>,
+    /// In the order of their offsets; made with the first.
+    waits: Option<Box<Waits>>,
+}
+
+#[derive(Default)]
+struct Waits {
+    queue: VecDeque<Wait>,
 }
 
 struct Wait {
@@ -83,7 +88,7 @@ struct Wait {
 
 impl Default for Commits {
     fn default() -> Commits {
-        let waiting = Waiting { epoch: NO_EPOCH, waits: VecDeque::new() };
+        let waiting = Waiting { epoch: NO_EPOCH, waits: None };
         Commits { waiting: Mutex::new(waiting), is_awaited: AtomicBool::new(false) }
     }
 }
@@ -95,7 +100,7 @@ impl Commits {
         {
             let mut waiting = self.waiting.lock();
             if waiting.epoch == epoch {
-                let waits = &mut waiting.waits;
+                let waits = &mut waiting.waits.get_or_insert_default().queue;
                 // Two appends may come here in another order than they got their offsets.
                 let at =
                     waits.iter().rposition(|wait| wait.offset <= offset).map_or(0, |at| at + 1);
@@ -113,11 +118,12 @@ impl Commits {
             return;
         }
         let mut waiting = self.waiting.lock();
-        while waiting.waits.front().is_some_and(|wait| wait.offset < high_watermark) {
-            let wait = waiting.waits.pop_front().expect("there is a first");
+        let waits = &mut waiting.waits.get_or_insert_default().queue;
+        while waits.front().is_some_and(|wait| wait.offset < high_watermark) {
+            let wait = waits.pop_front().expect("there is a first");
             wait.ticket.settle(wait.place, outcome);
         }
-        self.is_awaited.store(!waiting.waits.is_empty(), Ordering::SeqCst);
+        self.is_awaited.store(!waits.is_empty(), Ordering::SeqCst);
     }
 
     /// A leader's epoch begins: whoever waits for the one before waits in vain.
@@ -136,7 +142,7 @@ impl Commits {
             return;
         }
         waiting.epoch = epoch;
-        for wait in std::mem::take(&mut waiting.waits) {
+        for wait in waiting.waits.take().into_iter().flat_map(|waits| waits.queue) {
             wait.ticket.settle(wait.place, Err(error));
         }
         self.is_awaited.store(false, Ordering::SeqCst);

@@ -175,7 +175,7 @@ impl<E: Env> Partition<E> {
         match action {
             Action::Append => {
                 let Found::Records { records, .. } = found else { return Ok(()) };
-                self.watchers.appending(records.len());
+                self.watchers().appending(records.len());
                 let options = AppendOptions {
                     leader_epoch: follower.leader_epoch(),
                     origin: Origin::Replica,

@@ -21,7 +21,7 @@ use crate::log::{self, LogConfig, LogError, ProgressListener};
 
 /// A topic's settings, as its partitions take them.
 pub(crate) struct TopicSettings {
-    pub(crate) log: LogConfig,
+    pub(crate) log: Arc<LogConfig>,
     pub(crate) throttled_leaders: ThrottledReplicas,
     pub(crate) throttled_followers: ThrottledReplicas,
 }
@@ -31,23 +31,36 @@ const NO_EPOCH: i32 = -1;
 
 /// See the module.
 pub(crate) struct Partition<E: Env> {
-    pub(crate) topic: Str,
-    pub(crate) topic_id: Uuid,
-    pub(crate) index: i32,
     pub(crate) log: Arc<log::Partition<E>>,
-    pub(crate) watchers: Arc<Watchers>,
     pub(super) replica: Arc<Replica<E>>,
 }
 
 impl<E: Env> Partition<E> {
     /// A partition whose part nobody has said yet.
     pub(super) fn new(log: Arc<log::Partition<E>>, office: Arc<Office<E>>) -> Arc<Partition<E>> {
-        let (topic, topic_id, index) =
-            (log.id().topic.clone(), log.id().topic_id, log.id().partition);
-        let replica = Replica::new((topic_id, index), office);
+        let replica = Replica::new((log.id().topic_id, log.id().partition), office);
         log.on_progress(Arc::clone(&replica) as Arc<dyn ProgressListener>);
-        let watchers = Arc::clone(&replica.watchers);
-        Arc::new(Partition { topic, topic_id, index, log, watchers, replica })
+        Arc::new(Partition { log, replica })
+    }
+
+    /// The name of its topic.
+    pub(crate) fn topic(&self) -> &Str {
+        &self.log.id().topic
+    }
+
+    /// The id of its topic.
+    pub(crate) fn topic_id(&self) -> Uuid {
+        self.log.id().topic_id
+    }
+
+    /// Its place in the topic.
+    pub(crate) fn index(&self) -> i32 {
+        self.log.id().partition
+    }
+
+    /// Who waits for its records.
+    pub(crate) fn watchers(&self) -> &Arc<Watchers> {
+        &self.replica.watchers
     }
 
     /// The epoch in which this node leads or follows.
@@ -162,7 +175,7 @@ impl<E: Env> Partition<E> {
         }
         drop(role);
         if is_newer {
-            self.watchers.wake_all();
+            self.watchers().wake_all();
         }
         Ok(())
     }
@@ -197,17 +210,18 @@ impl<E: Env> Partition<E> {
         self.log.follow(epoch);
         self.log.set_replicated(true)?;
         replica.stand(epoch, Part::Follower);
-        *role = Role::Follower(Follower::new(leader, epoch, replica.office.backoff_ms()));
+        let follower = Follower::new(leader, epoch, replica.office.backoff_ms());
+        *role = Role::Follower(Box::new(follower));
         replica.commits.end(ErrorCode::NotLeaderOrFollower);
         drop(role);
-        replica.followers.notify_waiters();
-        self.watchers.wake_all();
+        replica.followers_moved();
+        self.watchers().wake_all();
         Ok(true)
     }
 
     /// New settings.
     pub(super) fn configure(&self, settings: &TopicSettings) {
-        self.log.set_config(settings.log.clone());
+        self.log.set_config(Arc::clone(&settings.log));
         self.throttle(settings);
         let settings = self.replica.office.settings(settings.log.min_insync_replicas);
         self.as_leader(|leader| self.step(leader, leader::Event::Configured(settings)));
@@ -234,8 +248,8 @@ impl<E: Env> Partition<E> {
         *replica.role.lock() = Role::Nothing;
         replica.stand(self.leader_epoch(), Part::Nothing);
         replica.commits.end(error);
-        replica.followers.notify_waiters();
-        self.watchers.wake_all();
+        replica.followers_moved();
+        self.watchers().wake_all();
     }
 
     /// Whether a broker that fetches as a follower is one. One that told the epoch (`in_epoch`) may
@@ -264,12 +278,12 @@ impl<E: Env> Partition<E> {
     /// A follower has everything below the offset it asks for.
     pub(crate) fn fetched(&self, fetch: Fetch) {
         self.as_leader(|leader| self.step(leader, leader::Event::Fetched(fetch)));
-        self.replica.followers.notify_waiters();
+        self.replica.followers_moved();
     }
 
     /// Until a follower tells where it is.
     pub(crate) fn follower_moved(&self) -> Notified<'_> {
-        self.replica.followers.notified()
+        self.replica.followers.get_or_init(Box::default).notified()
     }
 
     /// The controller's answer to what this leader asked for.

@@ -204,8 +204,12 @@ impl<E: Env> Registry<E> {
 
     /// The log of a partition, made or opened. A log that another topic of the name left behind goes:
     /// the name is not that one's any more.
-    fn open(&self, id: &TopicPartition, config: &LogConfig) -> Result<Arc<Partition<E>>, LogError> {
-        let log = match self.data_dirs.create_partition(id, config.clone()) {
+    fn open(
+        &self,
+        id: &TopicPartition,
+        config: &Arc<LogConfig>,
+    ) -> Result<Arc<Partition<E>>, LogError> {
+        let log = match self.data_dirs.create_partition(id, Arc::clone(config)) {
             Err(LogError::Refused { code: ErrorCode::InconsistentTopicId, .. }) => {
                 for stale in self.data_dirs.partitions() {
                     let stale = stale.id();
@@ -215,7 +219,7 @@ impl<E: Env> Registry<E> {
                         self.data_dirs.delete_partition(stale.topic_id, stale.partition)?;
                     }
                 }
-                self.data_dirs.create_partition(id, config.clone())?
+                self.data_dirs.create_partition(id, Arc::clone(config))?
             }
             opened => opened?,
         };
@@ -230,7 +234,7 @@ impl<E: Env> Registry<E> {
 
     /// What a directory holds that has failed is left there, a stray when it comes back.
     fn delete(&self, partition: &Partition<E>) -> Result<(), LogError> {
-        match self.data_dirs.delete_partition(partition.topic_id, partition.index) {
+        match self.data_dirs.delete_partition(partition.topic_id(), partition.index()) {
             Err(LogError::Failed(_)) if partition.log.place() > 0 => Ok(()),
             outcome => outcome,
         }

@@ -4,8 +4,8 @@
 //! Lock order: role -> the log's state. What changes the role holds `role` and changes the log under it,
 //! so that nothing is appended or committed in one epoch that was begun in another.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use ottla_config::ThrottledReplicas;
 use ottla_env::Env;
@@ -27,7 +27,7 @@ pub(super) enum Role {
     /// Its leader, and the only replica: its own disk says what is committed.
     Alone,
     Leader(Box<Leader>),
-    Follower(Follower),
+    Follower(Box<Follower>),
 }
 
 /// The role and its epoch in one word, to be read without a lock.
@@ -81,8 +81,8 @@ pub(crate) struct Replica<E: Env> {
     pub(super) role: Mutex<Role>,
     pub(super) watchers: Arc<Watchers>,
     pub(super) commits: Commits,
-    /// Told when a follower fetches.
-    pub(super) followers: Notify,
+    /// Told when a follower fetches; made when somebody first waits for that.
+    pub(super) followers: OnceLock<Box<Notify>>,
 }
 
 impl<E: Env> Replica<E> {
@@ -98,7 +98,7 @@ impl<E: Env> Replica<E> {
             role: Mutex::new(Role::Nothing),
             watchers: Arc::default(),
             commits: Commits::default(),
-            followers: Notify::new(),
+            followers: OnceLock::new(),
         })
     }
 
@@ -134,6 +134,13 @@ impl<E: Env> Replica<E> {
 
     pub(super) fn set_has_enough(&self, has_enough: bool) {
         self.has_enough.store(has_enough, Ordering::SeqCst);
+    }
+
+    /// A follower told where it is, or will not any more: whoever waits for that looks again.
+    pub(super) fn followers_moved(&self) {
+        if let Some(followers) = self.followers.get() {
+            followers.notify_waiters();
+        }
     }
 
     /// Does what a leader's machine says; under the role's lock.

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 /// A fetch that waits for `min.bytes` over all its partitions.
@@ -70,7 +69,7 @@ pub(crate) struct Watchers {
     appended: AtomicU64,
     /// What `appended` was when progress was last told: what came later may not be visible yet.
     told: AtomicU64,
-    waiting: Mutex<SmallVec<[Watch; 1]>>,
+    waiting: Mutex<Vec<Watch>>,
     /// Whether `waiting` has entries, so that an append need not lock to learn that it has none.
     is_watched: AtomicBool,
 }

@@ -1,4 +1,7 @@
 //! One owned allocation of zeroed, page-aligned bytes of a fixed size. It never grows.
+//!
+//! Large ones are mappings of their own: they cost memory only where they are written to, and give it
+//! back when they are dropped, whatever the allocator would do with so much.
 
 #![allow(unsafe_code)]
 
@@ -6,8 +9,12 @@ use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+
 /// What addresses and lengths are multiples of: a page, and the largest block disks ask for.
 pub const ALIGNMENT: usize = 4096;
+/// Buffers of this size are mapped.
+const MAPPED_FROM: usize = 1 << 20;
 
 /// Zeroed bytes at a page boundary; the length is a multiple of [`ALIGNMENT`].
 pub struct AlignedBuffer {
@@ -30,8 +37,15 @@ impl AlignedBuffer {
         let bytes = pages.checked_mul(ALIGNMENT).expect("a buffer fits the address space");
         let layout = Layout::from_size_align(bytes, ALIGNMENT)
             .expect("a buffer fits the address space, the alignment is a power of two");
-        // SAFETY: the layout is not of size zero.
-        let start = unsafe { alloc_zeroed(layout) };
+        let start = if bytes >= MAPPED_FROM {
+            let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
+            // SAFETY: a fresh mapping where the kernel finds room: it overlays nothing.
+            unsafe { mmap_anonymous(std::ptr::null_mut(), bytes, access, flags) }
+                .map_or(std::ptr::null_mut(), <*mut _>::cast)
+        } else {
+            // SAFETY: the layout is not of size zero.
+            unsafe { alloc_zeroed(layout) }
+        };
         let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
         AlignedBuffer { start, layout }
     }
@@ -49,8 +63,15 @@ impl AlignedBuffer {
 
 impl Drop for AlignedBuffer {
     fn drop(&mut self) {
-        // SAFETY: allocated in `zeroed` with this layout and freed only here.
-        unsafe { dealloc(self.start.as_ptr(), self.layout) }
+        let (start, bytes) = (self.start.as_ptr(), self.layout.size());
+        if bytes < MAPPED_FROM {
+            // SAFETY: allocated in `zeroed` with this layout and freed only here.
+            unsafe { dealloc(start, self.layout) }
+            return;
+        }
+        // SAFETY: mapped in `zeroed` with this size and unmapped only here; nothing borrows it now.
+        let unmapped = unsafe { munmap(start.cast(), bytes) };
+        debug_assert!(unmapped.is_ok(), "a mapping of our own: {unmapped:?}");
     }
 }
 

@@ -194,7 +194,7 @@ impl<E: Env> Partition<E> {
         let mut state = self.state.lock();
         let same = state.segments.last() == Some(record) && segment.size() == record.size;
         if state.active.is_none() && same {
-            state.active = Some(segment);
+            state.active = Some(Box::new(segment));
         }
         Ok(found)
     }

@@ -91,7 +91,7 @@ impl<E: Env> Partition<E> {
         if let (Some(builder), Some(record)) = (checkpoint, record.as_mut()) {
             let state = self.state.lock();
             if !planted(Plant::SegmentSizeStale) {
-                record.segments = state.segments.clone();
+                record.segments = state.segments.to_vec();
             }
             record.has_folder = state.has_folder;
             record.index_saved = state.index_trusted;
@@ -180,7 +180,7 @@ impl<E: Env> Partition<E> {
 
     /// Removes the files of segments that were cut off; the log is durable past their end.
     fn remove_doomed(&self, touched: &mut Touched) -> Result<(), DiskError> {
-        let doomed = std::mem::take(&mut self.state.lock().doomed);
+        let doomed = self.state.lock().doomed.take();
         let disk = self.volume.env.disk();
         if !doomed.is_empty() && self.state.lock().has_folder {
             touched.folders.insert(self.folder());
@@ -207,7 +207,7 @@ impl<E: Env> Partition<E> {
             _ => 0,
         };
         state.segments.push(SegmentRecord::empty(base_offset, now_ms));
-        state.active = Some(Segment::new(base_offset, now_ms, jitter_ms));
+        state.active = Some(Box::new(Segment::new(base_offset, now_ms, jitter_ms)));
     }
 
     /// Seals the last segment and begins the next.
@@ -225,7 +225,7 @@ impl<E: Env> Partition<E> {
             touched.files.insert(path.clone());
         }
         let active = match active {
-            Some(active) => active,
+            Some(active) => *active,
             None => {
                 let file = self.volume.handles.existing(&path)?;
                 let source = FileView { file: &**file, size: record.size };

@@ -11,11 +11,13 @@ use bytes::Bytes;
 use ottla_plant::{Plant, planted};
 use ottla_protocol::records::BatchHeader;
 
+use super::ProgressListener;
 use crate::checkpoint::{PartitionRecord, SegmentRecord};
 use crate::config::LogConfig;
 use crate::epochs::EpochCache;
 use crate::error::Corruption;
 use crate::index::{AbortedTransaction, TxnIndex};
+use crate::lazy::{Empty, Lazy};
 use crate::options::{Offsets, TopicPartition};
 use crate::producers::{Producers, end_marker};
 use crate::segment::Segment;
@@ -42,12 +44,12 @@ pub(crate) struct State {
     pub(crate) log_end: i64,
     /// Everything below is in segments.
     pub(crate) flushed_end: i64,
-    pub(crate) tail: Tail,
+    pub(crate) tail: Lazy<Tail>,
     pub(crate) epochs: EpochCache,
-    pub(crate) producers: Producers,
-    pub(crate) aborted: TxnIndex,
+    pub(crate) producers: Lazy<Producers>,
+    pub(crate) aborted: Lazy<TxnIndex>,
     /// (position after an append, log end after it) of what is not durable yet.
-    pub(crate) undurable: VecDeque<(u64, i64)>,
+    pub(crate) undurable: Lazy<VecDeque<(u64, i64)>>,
     /// Everything below is durable.
     pub(crate) durable_end: i64,
     pub(crate) part: Part,
@@ -58,16 +60,16 @@ pub(crate) struct State {
     /// The run of the write-ahead log that already knows of this partition.
     pub(crate) run_mark: u64,
     /// Oldest first; the last one is appended to.
-    pub(crate) segments: Vec<SegmentRecord>,
+    pub(crate) segments: Lazy<Vec<SegmentRecord>>,
     /// The last segment with its indexes; `None` until someone needs them after a start.
-    pub(crate) active: Option<Segment>,
+    pub(crate) active: Option<Box<Segment>>,
     /// The index files of the last segment may be believed.
     pub(crate) index_trusted: bool,
     pub(crate) has_folder: bool,
     /// Files may only be cut, made or removed once the log is durable up to here.
     pub(crate) barrier_lsn: u64,
     /// Base offsets of segments whose files go once the log is durable up to the barrier.
-    pub(crate) doomed: Vec<i64>,
+    pub(crate) doomed: Lazy<Vec<i64>>,
     /// The file of the last segment may be longer than its record says.
     pub(crate) cut: bool,
     /// In the flusher's list.
@@ -75,6 +77,20 @@ pub(crate) struct State {
     /// The high watermark is moved by followers, not by this node's own disk.
     pub(crate) replicated: bool,
     pub(crate) deleted: bool,
+    /// Who is told of progress.
+    pub(crate) listener: Option<Arc<dyn ProgressListener>>,
+}
+
+impl Empty for Tail {
+    const EMPTY: &'static Tail = &Tail::new();
+}
+
+impl Empty for Producers {
+    const EMPTY: &'static Producers = &Producers::new();
+}
+
+impl Empty for TxnIndex {
+    const EMPTY: &'static TxnIndex = &TxnIndex::new();
 }
 
 impl State {
@@ -87,26 +103,27 @@ impl State {
             high_watermark: 0,
             log_end: 0,
             flushed_end: 0,
-            tail: Tail::default(),
+            tail: Lazy::new(),
             epochs: EpochCache::new(),
-            producers: Producers::new(),
-            aborted: TxnIndex::new(),
-            undurable: VecDeque::new(),
+            producers: Lazy::new(),
+            aborted: Lazy::new(),
+            undurable: Lazy::new(),
             durable_end: 0,
             part: Part::Free,
             noted_commit: 0,
             applied_lsn: 0,
             run_mark: 0,
-            segments: Vec::new(),
+            segments: Lazy::new(),
             active: None,
             index_trusted: false,
             has_folder: false,
             barrier_lsn: 0,
-            doomed: Vec::new(),
+            doomed: Lazy::new(),
             cut: false,
             dirty: false,
             replicated: false,
             deleted: false,
+            listener: None,
         }
     }
 
@@ -122,10 +139,10 @@ impl State {
             durable_end: record.log_end,
             flushed_end: record.log_end,
             epochs: EpochCache::from_entries(record.epochs)?,
-            producers: record.producers,
-            aborted,
+            producers: record.producers.into(),
+            aborted: aborted.into(),
             applied_lsn: record.applied_lsn,
-            segments: record.segments,
+            segments: record.segments.into(),
             index_trusted: record.index_saved,
             has_folder: record.has_folder,
             // A flush after the checkpoint may have written more than the record says.
@@ -138,7 +155,7 @@ impl State {
             state.raise_high_watermark(state.log_end);
         }
         if planted(Plant::ProducersForgotten) {
-            state.producers = Producers::new();
+            state.producers.clear();
         }
         Some(state)
     }
@@ -156,9 +173,9 @@ impl State {
             has_folder: self.has_folder,
             index_saved: self.index_trusted,
             replicated: self.replicated,
-            segments: self.segments.clone(),
+            segments: self.segments.to_vec(),
             epochs: self.epochs.entries().to_vec(),
-            producers: self.producers.clone(),
+            producers: (*self.producers).clone(),
             aborted: self.aborted.entries().to_vec(),
         }
     }
@@ -186,7 +203,9 @@ impl State {
         if header.partition_leader_epoch >= 0 {
             self.epochs.assign(header.partition_leader_epoch, header.base_offset);
         }
-        if let Some(ended) = self.producers.apply(header, marker)
+        // Most batches have no producer id, and their partition remembers nobody.
+        if header.has_producer_id()
+            && let Some(ended) = self.producers.apply(header, marker)
             && ended.aborted
         {
             self.aborted.append(AbortedTransaction {
@@ -208,7 +227,9 @@ impl State {
             return false;
         }
         self.high_watermark = target;
-        self.producers.on_high_watermark(target);
+        if let Some(producers) = self.producers.made() {
+            producers.on_high_watermark(target);
+        }
         true
     }
 
@@ -232,16 +253,24 @@ impl State {
         self.check();
         let next_bases = self.segments.iter().skip(1).map(|segment| segment.base_offset);
         let gone = next_bases.take_while(|base| *base <= offset).count();
+        if gone == 0 {
+            return Vec::new();
+        }
         self.segments.drain(..gone).collect()
     }
 
     /// Drops what reaches `offset` or lies beyond, in all but producers and the last segment's
     /// size, which need the log; returns the segments that are gone.
     pub(crate) fn cut_back(&mut self, offset: i64) -> Vec<SegmentRecord> {
-        self.tail.truncate(offset);
+        if let Some(tail) = self.tail.made() {
+            tail.truncate(offset);
+        }
         self.epochs.truncate_from_end(offset);
-        self.aborted.truncate(offset);
-        self.undurable.iter_mut().for_each(|(_, end)| *end = (*end).min(offset));
+        if let Some(aborted) = self.aborted.made() {
+            aborted.truncate(offset);
+        }
+        let undurable = self.undurable.made().into_iter().flatten();
+        undurable.for_each(|(_, end)| *end = (*end).min(offset));
         self.durable_end = self.durable_end.min(offset);
         self.log_end = offset;
         self.high_watermark = self.high_watermark.min(offset);
@@ -261,8 +290,8 @@ impl State {
     pub(crate) fn restart(&mut self, offset: i64) -> Vec<SegmentRecord> {
         self.tail.clear();
         self.epochs.clear();
-        self.producers = Producers::new();
-        self.aborted = TxnIndex::new();
+        self.producers.clear();
+        self.aborted.clear();
         self.undurable.clear();
         self.durable_end = offset;
         (self.log_start, self.high_watermark) = (offset, offset);
@@ -270,7 +299,7 @@ impl State {
         self.active = None;
         self.cut = true;
         self.check();
-        std::mem::take(&mut self.segments)
+        self.segments.take()
     }
 
     /// The relations that always hold.

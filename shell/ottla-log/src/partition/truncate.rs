@@ -159,7 +159,7 @@ impl<E: Env> Partition<E> {
         self.advance_log_start(&mut state, new_log_start)?;
         if roll_active {
             let lsn = state.applied_lsn;
-            let gone = std::mem::take(&mut state.segments);
+            let gone = state.segments.take();
             state.active = None;
             self.doom(&mut state, gone, lsn);
         }
@@ -206,7 +206,7 @@ impl<E: Env> Partition<E> {
                 _ => {}
             }
         }
-        state.producers = below.producers;
+        state.producers = below.producers.into();
         let tail: Vec<_> = state.tail.from(below.end.max(0)).map(|b| b.bytes.clone()).collect();
         for batch in tail {
             let header = BatchHeader::parse(&batch).expect("a batch in memory is whole");
@@ -214,14 +214,16 @@ impl<E: Env> Partition<E> {
             state.producers.apply(&header, marker);
         }
         let high_watermark = state.high_watermark;
-        state.producers.on_high_watermark(high_watermark);
+        if let Some(producers) = state.producers.made() {
+            producers.on_high_watermark(high_watermark);
+        }
         state.check();
         self.doom(state, gone, lsn);
     }
 
     /// What the log below `offset` amounts to; under `files`, so the segments stand still.
     pub(super) fn read_for_cut(&self, offset: i64) -> super::scan::Below {
-        let segments = self.state.lock().segments.clone();
+        let segments = self.state.lock().segments.to_vec();
         self.read_below(&segments, offset)
     }
 

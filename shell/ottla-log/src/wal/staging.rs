@@ -210,6 +210,11 @@ impl Staging {
         }
     }
 
+    /// Gives the memory of buffers back that wait for their next use.
+    pub(crate) fn shed(&mut self) {
+        self.free = Vec::new();
+    }
+
     /// Retires the buffer being filled, which has no open run.
     fn retire_current(&mut self) {
         if let Some(writer) = self.current.take() {

@@ -71,6 +71,6 @@ fn a_replica_in_a_directory_that_is_gone_leads_no_more() {
     world.topic_on("t", &[&[1, 0]]);
     assign(&mut world, 1, "t", &[(0, Uuid::from_u128(999))]);
     let partition = world.partition("t", 0);
-    assert_eq!((partition.leader, partition.isr), (0, vec![0]));
+    assert_eq!((partition.leader, partition.isr.to_vec()), (0, vec![0]));
     assert_eq!(partition.directories[0], Uuid::from_u128(999));
 }

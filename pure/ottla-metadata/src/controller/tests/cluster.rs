@@ -173,7 +173,7 @@ impl World {
     /// Leader, ISR, leader epoch.
     pub(in super::super) fn led(&self, topic: &str) -> (i32, Vec<i32>, i32) {
         let partition = self.partition(topic, 0);
-        (partition.leader, partition.isr, partition.leader_epoch)
+        (partition.leader, partition.isr.to_vec(), partition.leader_epoch)
     }
 
     /// What the leader of a partition asks for when this is its ISR.

@@ -81,7 +81,7 @@ fn an_unclean_election_takes_whoever_is_up() {
     assert_eq!(world.led("t"), (-1, vec![0], 1));
     assert_eq!(elect(&mut world, 1, Some(&[("t", &[0])]))[0].2, ErrorCode::None);
     let partition = world.partition("t", 0);
-    assert_eq!((partition.leader, partition.isr), (1, vec![1]));
+    assert_eq!((partition.leader, partition.isr.to_vec()), (1, vec![1]));
     assert_eq!(partition.leader_recovery_state, 1);
     // The leader says when it has recovered, and only then may others join (KIP-704).
     world.join(0, 1);

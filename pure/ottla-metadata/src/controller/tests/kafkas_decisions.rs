@@ -64,7 +64,7 @@ impl Referee {
         if let Some(partition) = self.world.image().topics.partition(id.topic_id, id.partition)
             && let Some(eligible) = &change.eligible_leader_replicas
         {
-            let replicas = change.replicas.as_ref().unwrap_or(&partition.replicas);
+            let replicas = change.replicas.as_deref().unwrap_or(&partition.replicas);
             if eligible.iter().any(|id| !replicas.contains(id)) {
                 self.apart.insert(id);
             }

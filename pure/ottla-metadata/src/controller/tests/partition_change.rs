@@ -26,13 +26,13 @@ fn rules(eligible_leader_replicas: bool, min_isr: usize) -> Rules {
 /// Replicas 1, 2, 3 with leader 1.
 fn partition(isr: &[i32], eligible: &[i32], last_known: &[i32]) -> Partition {
     Partition {
-        replicas: vec![1, 2, 3],
+        replicas: vec![1, 2, 3].into(),
         directories: vec![501, 502, 503].into_iter().map(Uuid::from_u128).collect(),
-        isr: isr.to_vec(),
-        removing_replicas: Vec::new(),
-        adding_replicas: Vec::new(),
-        eligible_leader_replicas: eligible.to_vec(),
-        last_known_elr: last_known.to_vec(),
+        isr: isr.into(),
+        removing_replicas: Vec::new().into(),
+        adding_replicas: Vec::new().into(),
+        eligible_leader_replicas: eligible.into(),
+        last_known_elr: last_known.into(),
         leader: if isr.is_empty() { NO_LEADER } else { 1 },
         leader_recovery_state: RECOVERED,
         leader_epoch: 5,

@@ -120,7 +120,7 @@ fn internal_topics_wait_for_the_nodes_of_the_quorum() {
     world.register(2, 0);
     assert_eq!(code(world.run(offsets())), None);
     let partition = world.partition("__consumer_offsets", 0);
-    assert_eq!((partition.replicas.len(), partition.isr), (3, vec![0]));
+    assert_eq!((partition.replicas.len(), partition.isr.to_vec()), (3, vec![0]));
     let mut alone = World::cluster(1);
     assert_eq!(code(alone.run(offsets())), None);
 }

@@ -178,12 +178,15 @@ fn an_unclean_restart_is_not_eligible() {
         world.lose(&[1]);
         world.lose(&[2]);
         let partition = world.partition("t", 0);
-        assert_eq!((partition.isr, partition.eligible_leader_replicas), (vec![0], vec![2]));
+        assert_eq!(
+            (partition.isr.to_vec(), partition.eligible_leader_replicas.to_vec()),
+            (vec![0], vec![2])
+        );
         world.lose(&[0]);
         let partition = world.partition("t", 0);
         assert_eq!((partition.leader, partition.isr.len()), (-1, 0));
-        assert_eq!(partition.eligible_leader_replicas, [2, 0]);
-        assert_eq!(partition.last_known_elr, [0]);
+        assert_eq!(partition.eligible_leader_replicas.to_vec(), [2, 0]);
+        assert_eq!(partition.last_known_elr.to_vec(), [0]);
         let mut request = registration(2);
         request.incarnation_id = Uuid::from_u128(99);
         request.previous_broker_epoch = if is_clean { world.epoch_of(2) } else { -1 };
@@ -191,11 +194,11 @@ fn an_unclean_restart_is_not_eligible() {
         world.beat(2);
         let partition = world.partition("t", 0);
         if is_clean {
-            assert_eq!((partition.leader, partition.isr), (2, vec![2]));
-            assert_eq!(partition.eligible_leader_replicas, [0]);
+            assert_eq!((partition.leader, partition.isr.to_vec()), (2, vec![2]));
+            assert_eq!(partition.eligible_leader_replicas.to_vec(), [0]);
         } else {
             assert_eq!((partition.leader, partition.isr.len()), (-1, 0));
-            assert_eq!(partition.eligible_leader_replicas, [0]);
+            assert_eq!(partition.eligible_leader_replicas.to_vec(), [0]);
         }
         assert_eq!(partition.leader_recovery_state, 0);
     }

@@ -215,7 +215,10 @@ fn directories_are_lost_and_cordoned() {
     let lost = BrokerHeartbeatRequest { offline_log_dirs: vec![dirs[0]], ..world.heartbeat(2) };
     world.send(lost);
     assert_eq!(world.image().brokers.get(2).unwrap().log_dirs, [dirs[1]]);
-    assert_eq!((world.partition("t", 0).leader, world.partition("t", 0).isr), (0, vec![0]));
+    assert_eq!(
+        (world.partition("t", 0).leader, world.partition("t", 0).isr.to_vec()),
+        (0, vec![0])
+    );
     assert_eq!(world.partition("t", 1).leader, 2);
 
     let cordoned = |dirs: &[Uuid], world: &World| BrokerHeartbeatRequest {

@@ -23,6 +23,7 @@ pub(super) async fn run<E: Env>(
     mut commands: mpsc::Receiver<Submission>,
 ) {
     let mut view = driver.raft.watch();
+    let mut images = driver.metadata.watch_image();
     let mut machine: Option<Machine> = None;
     loop {
         let now = view.borrow_and_update().clone();
@@ -42,10 +43,14 @@ pub(super) async fn run<E: Env>(
                 continue;
             }
         }
+        if let Some(held) = &mut machine {
+            held.controller.share(&images.borrow_and_update());
+        }
         let due = driver.due(machine.as_ref());
         tokio::select! {
             biased;
             changed = view.changed() => if changed.is_err() { return },
+            changed = images.changed() => if changed.is_err() { return },
             () = due => {
                 // Its reply says nothing; what it could not do is due again.
                 if driver.decide(&mut machine, Command::Tick).await.is_err() {

@@ -213,7 +213,7 @@ impl<E: Env> Room<E> {
         }
         let options = AppendOptions::coordinator(*epoch, now.wall_ms);
         let batch = batch(&decision.records, now.wall_ms);
-        partition.watchers.appending(batch.len());
+        partition.watchers().appending(batch.len());
         let appended = partition.log.append(batch, &options)?;
         for (offset, record) in (appended.base_offset..).zip(&decision.records) {
             state.shard.replay(offset, -1, record).expect("the machine reads what it wrote");

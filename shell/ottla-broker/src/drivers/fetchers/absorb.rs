@@ -78,7 +78,7 @@ fn find<'a, E: Env>(
         let key: PartitionKey = (topic_id, index);
         return plan.due.get(&key);
     }
-    let named = |due: &&Due<E>| due.partition.index == index && due.partition.topic == *name;
+    let named = |due: &&Due<E>| due.partition.index() == index && due.partition.topic() == name;
     plan.due.values().find(named)
 }
 

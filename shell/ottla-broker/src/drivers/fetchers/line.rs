@@ -103,13 +103,13 @@ impl<E: Env> Line<E> {
     ) -> Result<i64, Error> {
         let connection = self.connected(fetchers, leader).await?;
         let asked = ListOffsetsPartition {
-            partition_index: partition.index,
+            partition_index: partition.index(),
             current_leader_epoch: leader_epoch,
             timestamp,
             ..ListOffsetsPartition::default()
         };
         let topic = ListOffsetsTopic {
-            name: partition.topic.clone(),
+            name: partition.topic().clone(),
             partitions: vec![asked],
             ..ListOffsetsTopic::default()
         };

@@ -79,7 +79,7 @@ impl Session {
             if known {
                 continue;
             }
-            let name = one.partition.topic.clone();
+            let name = one.partition.topic().clone();
             name_partition(request, *key, &name, &asked, terms);
             self.asked.insert(*key, (name, asked));
         }

@@ -2,6 +2,7 @@
 //! Runs after the records are written and before anybody is told of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ottla_env::Env;
 use ottla_metadata::MetadataRecord;
@@ -167,7 +168,7 @@ impl<E: Env> ReplicaDriver<E> {
         let overrides = image.configs.topic(&topic.name);
         let config = self.config.get().topic_config(overrides);
         TopicSettings {
-            log: log_config(&config),
+            log: Arc::new(log_config(&config)),
             throttled_leaders: config.leader_replication_throttled_replicas,
             throttled_followers: config.follower_replication_throttled_replicas,
         }
