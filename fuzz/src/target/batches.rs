@@ -62,7 +62,7 @@ fn run_validate(data: &[u8]) {
         let Ok(passed) = validate(bytes.clone(), &rules) else { continue };
         assert!(!passed.batches.is_empty(), "nothing is not appended");
         let mut log = passed.records.to_vec();
-        let last = assign(&mut log, 1000, 3);
+        let last = assign(&mut log, &passed.batches, 1000, 3);
         assert_eq!(last, 999 + passed.offsets_count, "each record has one offset");
         let first = BatchHeader::parse(&log).expect("what passed is a batch");
         assert_eq!((first.base_offset, first.partition_leader_epoch), (1000, 3));

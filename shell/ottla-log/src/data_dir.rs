@@ -209,13 +209,14 @@ impl<E: Env> DataDir<E> {
     }
 
     /// Whether it has a partition of this name, whichever topic's it is.
-    pub fn holds(&self, topic: &Str, partition: i32) -> bool {
-        self.inner.names.lock().contains_key(&(topic.clone(), partition))
+    pub fn holds(&self, topic: &str, partition: i32) -> bool {
+        let names = self.inner.names.lock();
+        names.topics(topic).iter().any(|known| self.partition(known.id, partition).is_some())
     }
 
     /// How many partitions it has.
     pub fn partitions_count(&self) -> usize {
-        self.inner.names.lock().len()
+        self.inner.registry.count()
     }
 
     /// All partitions, in the order they were made.

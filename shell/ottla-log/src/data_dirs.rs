@@ -154,8 +154,9 @@ impl<E: Env> DataDirs<E> {
     pub fn create_partition(
         &self,
         id: &TopicPartition,
-        config: LogConfig,
+        config: impl Into<Arc<LogConfig>>,
     ) -> Result<Arc<Partition<E>>, LogError> {
+        let config = config.into();
         if let [only] = &*self.dirs {
             return only.create_partition(id, config);
         }

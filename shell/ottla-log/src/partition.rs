@@ -186,7 +186,7 @@ impl<E: Env> Partition<E> {
     pub fn size_in_bytes(&self) -> u64 {
         let state = self.state.lock();
         let flushed: u64 = state.segments.iter().map(|segment| segment.size).sum();
-        let staged: usize = state.tail.from(state.flushed_end).map(|batch| batch.bytes.len()).sum();
+        let staged: usize = state.tail.from(state.flushed_end).map(|batch| batch.len()).sum();
         flushed + staged as u64
     }
 

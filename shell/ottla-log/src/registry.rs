@@ -74,6 +74,11 @@ impl<E: Env> Registry<E> {
         self.inner.read().by_number.get(&number).cloned()
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.inner.read().by_number.len()
+    }
+
     /// All of them, by number.
     pub(crate) fn all(&self) -> Vec<Arc<Partition<E>>> {
         self.inner.read().by_number.values().cloned().collect()

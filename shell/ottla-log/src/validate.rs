@@ -5,11 +5,12 @@
 //! passed on as they came; they are only rewritten where the topic asks for another compression or
 //! for the broker's time, or where a header's largest timestamp is not true.
 
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::records::{
-    BatchError, BatchHeader, TimestampType, batches, set_base_offset, set_leader_epoch,
-    set_max_timestamp, verify_crc,
+    BatchError, BatchHeader, TimestampType, set_base_offset, set_leader_epoch, set_max_timestamp,
 };
 use smallvec::SmallVec;
 
@@ -120,23 +121,29 @@ pub const UNPACKED_BYTES_MAX: usize = 256 << 20;
 /// The answer for the producer; nothing is to be appended then.
 pub fn validate(records: Bytes, rules: &Rules<'_>) -> Result<Validated, Rejection> {
     let found = whole_batches(&records, rules)?;
-    let mut passed = Passed { rewritten: false, output: Batches::new() };
-    for (header, bytes) in found {
+    let mut passed = Passed { rewritten: false, output: SmallVec::new() };
+    for (header, range) in found {
         match rules.origin {
-            Origin::Replica => passed.keep(header, bytes),
-            Origin::Client | Origin::Coordinator => check_batch(header, bytes, rules, &mut passed)?,
+            Origin::Replica => passed.keep(header, range),
+            Origin::Client | Origin::Coordinator => {
+                check_batch(header, &records, range, rules, &mut passed)?;
+            }
         }
     }
     Ok(passed.into_validated(records, rules))
 }
 
 /// Gives batches their offsets, in the buffer they were copied to; answers with the last offset.
-/// The buffer holds what [`validate`] passed.
-pub fn assign(batches: &mut [u8], first_offset: i64, leader_epoch: i32) -> i64 {
+/// The buffer holds what [`validate`] passed, whose headers these are.
+pub fn assign(
+    records: &mut [u8],
+    batches: &[BatchHeader],
+    first_offset: i64,
+    leader_epoch: i32,
+) -> i64 {
     let (mut at, mut offset) = (0, first_offset);
-    while at < batches.len() {
-        let header = BatchHeader::parse(&batches[at..]).expect("validate passed these batches");
-        let batch = &mut batches[at..at + header.size_in_bytes()];
+    for header in batches {
+        let batch = &mut records[at..at + header.size_in_bytes()];
         set_base_offset(batch, offset);
         set_leader_epoch(batch, leader_epoch);
         offset += i64::from(header.last_offset_delta) + 1;
@@ -145,34 +152,48 @@ pub fn assign(batches: &mut [u8], first_offset: i64, leader_epoch: i32) -> i64 {
     offset - 1
 }
 
-/// Nearly always one.
-type Batches = SmallVec<[(BatchHeader, Bytes); 1]>;
+/// Where each whole batch lies. Nearly always one.
+type Batches = SmallVec<[(BatchHeader, Range<usize>); 1]>;
+
+/// A batch as it goes into the log.
+enum Piece {
+    /// As it came, from here to there.
+    Received(Range<usize>),
+    Rewritten(Bytes),
+}
 
 /// Batches on their way through, and whether any differs from what came.
 struct Passed {
     rewritten: bool,
-    output: Batches,
+    output: SmallVec<[(BatchHeader, Piece); 1]>,
 }
 
 impl Passed {
-    fn keep(&mut self, header: BatchHeader, bytes: Bytes) {
-        self.output.push((header, bytes));
+    fn keep(&mut self, header: BatchHeader, range: Range<usize>) {
+        self.output.push((header, Piece::Received(range)));
     }
 
     /// Takes a batch that is not what came.
     fn replace(&mut self, bytes: Bytes) -> Result<(), Rejection> {
         let header = BatchHeader::parse(&bytes).map_err(|error| Rejection::of_batch(&error))?;
         self.rewritten = true;
-        self.output.push((header, bytes));
+        self.output.push((header, Piece::Rewritten(bytes)));
         Ok(())
     }
 
     fn into_validated(self, received: Bytes, rules: &Rules<'_>) -> Validated {
-        let size: usize = self.output.iter().map(|(_, bytes)| bytes.len()).sum();
+        let size: usize = self.output.iter().map(|(header, _)| header.size_in_bytes()).sum();
         let records = if self.rewritten {
             let mut joined = BytesMut::with_capacity(size);
-            self.output.iter().for_each(|(_, bytes)| joined.extend_from_slice(bytes));
+            for (_, piece) in &self.output {
+                joined.extend_from_slice(match piece {
+                    Piece::Received(range) => &received[range.clone()],
+                    Piece::Rewritten(bytes) => bytes,
+                });
+            }
             joined.freeze()
+        } else if size == received.len() {
+            received
         } else {
             // What trails the last whole batch is left off.
             received.slice(..size)
@@ -193,13 +214,15 @@ impl Passed {
 /// Takes the bytes apart into batches whose size and CRC hold. A torn batch at the end is left off,
 /// as Kafka does; a torn first one leaves nothing, which is refused.
 fn whole_batches(records: &Bytes, rules: &Rules<'_>) -> Result<Batches, Rejection> {
-    let mut found = Batches::new();
-    for batch in batches(records) {
-        let (header, bytes) = match batch {
-            Ok(batch) => batch,
-            Err(BatchError::Truncated { .. }) => break,
+    let (mut found, mut at) = (Batches::new(), 0);
+    while at < records.len() {
+        let rest = &records[at..];
+        let header = match BatchHeader::parse(rest) {
+            Ok(header) if header.size_in_bytes() <= rest.len() => header,
+            Ok(_) | Err(BatchError::Truncated { .. }) => break,
             Err(error) => return Err(Rejection::of_batch(&error)),
         };
+        let bytes = &rest[..header.size_in_bytes()];
         if rules.origin != Origin::Replica
             && bytes.len() as u64 > u64::from(rules.config.max_message_bytes)
         {
@@ -211,7 +234,7 @@ fn whole_batches(records: &Bytes, rules: &Rules<'_>) -> Result<Batches, Rejectio
             return Err(Rejection::new(ErrorCode::MessageTooLarge, message));
         }
         if rules.origin != Origin::Coordinator {
-            verify_crc(&bytes).map_err(|error| Rejection::of_batch(&error))?;
+            header.verify_crc(bytes).map_err(|error| Rejection::of_batch(&error))?;
         }
         if rules.origin == Origin::Replica
             && found.last().is_some_and(|(last, _)| header.base_offset <= last.last_offset())
@@ -219,9 +242,10 @@ fn whole_batches(records: &Bytes, rules: &Rules<'_>) -> Result<Batches, Rejectio
             let message = format!("offset {} does not follow the one before", header.base_offset);
             return Err(Rejection::new(ErrorCode::CorruptMessage, message));
         }
-        found.push((header, bytes));
+        found.push((header, at..at + bytes.len()));
+        at += bytes.len();
     }
-    let total: usize = found.iter().map(|(_, bytes)| bytes.len()).sum();
+    let total = at;
     if total as u64 > u64::from(rules.config.segment_bytes) && rules.origin != Origin::Replica {
         let message = format!(
             "Message batch size is {total} bytes in append, which exceeds the maximum configured segment size of {}.",
@@ -245,10 +269,13 @@ fn whole_batches(records: &Bytes, rules: &Rules<'_>) -> Result<Batches, Rejectio
 
 fn check_batch(
     header: BatchHeader,
-    bytes: Bytes,
+    received: &Bytes,
+    range: Range<usize>,
     rules: &Rules<'_>,
     passed: &mut Passed,
 ) -> Result<(), Rejection> {
+    // A share of the memory is taken only by what needs one.
+    let batch = || received.slice(range.clone());
     if rules.origin == Origin::Client {
         check_header(&header)?;
     }
@@ -256,12 +283,14 @@ fn check_batch(
     let stamp = rules.config.message_timestamp_type == TimestampKind::LogAppendTime;
     let max_timestamp = if records::header_answers(&header, rules) {
         header.max_timestamp
+    } else if range.start == 0 {
+        records::check(&header, received, rules)?
     } else {
-        records::check(&header, &bytes, rules)?
+        records::check(&header, &batch(), rules)?
     };
     let converts = !header.is_control() && !convert::matches(rules.config.compression, codec);
     if converts {
-        return passed.replace(convert::rebuild(&header, &bytes, rules)?);
+        return passed.replace(convert::rebuild(&header, &batch(), rules)?);
     }
     let (kind, timestamp) = if stamp {
         (TimestampType::LogAppendTime, rules.now_ms)
@@ -269,10 +298,10 @@ fn check_batch(
         (TimestampType::CreateTime, max_timestamp)
     };
     if header.timestamp_type() == kind && header.max_timestamp == timestamp {
-        passed.keep(header, bytes);
+        passed.keep(header, range);
         return Ok(());
     }
-    let mut copy = BytesMut::from(&bytes[..]);
+    let mut copy = BytesMut::from(&received[range]);
     set_max_timestamp(&mut copy, kind, timestamp);
     passed.replace(copy.freeze())
 }

@@ -17,7 +17,6 @@ mod waiters;
 mod write;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -43,7 +42,7 @@ pub(crate) use group::Checksum;
 pub(crate) use group::GroupHeader;
 pub(crate) use group::{PAGE_BYTES, Session, crc32c};
 pub(crate) use scan::{Found, WalFile, files as scan_files, groups, read};
-pub(crate) use staging::{Placed, Staged, Urgency};
+pub(crate) use staging::{Author, Placed, Staged, Urgency};
 
 /// Why an entry was not staged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,7 +163,7 @@ impl<E: Env> Wal<E> {
         head: &EntryHead,
         len: usize,
         urgency: Urgency,
-        by: (&Arc<dyn Staged>, &mut u64),
+        author: Author<'_>,
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<Placed, StageError> {
         if self.offline.load(Ordering::Acquire) {
@@ -183,7 +182,7 @@ impl<E: Env> Wal<E> {
         let (placed, buffer_before) = {
             let mut staging = self.staging.lock();
             let buffer_before = staging.current_number();
-            let placed = staging.stage(head, len, urgency, self.known_durable(), by, fill);
+            let placed = staging.stage(head, len, urgency, self.known_durable(), author, fill);
             self.next.store(staging.next_lsn(), Ordering::SeqCst);
             (placed, buffer_before)
         };

@@ -147,6 +147,17 @@ impl BatchHeader {
         (self.attributes & attributes::DELETE_HORIZON != 0).then_some(self.base_timestamp)
     }
 
+    /// Whether the bytes of the batch, whose header this is, are what its writer meant.
+    pub fn verify_crc(&self, batch: &[u8]) -> Result<(), BatchError> {
+        let (needed, remaining) = (self.size_in_bytes(), batch.len());
+        let covered =
+            batch.get(ATTRIBUTES_AT..needed).ok_or(BatchError::Truncated { needed, remaining })?;
+        match crc32c(covered) {
+            computed if computed == self.crc => Ok(()),
+            computed => Err(BatchError::CrcMismatch { stored: self.crc, computed }),
+        }
+    }
+
     /// Sequence numbers wrap from `i32::MAX` to 0.
     pub fn last_sequence(&self) -> i32 {
         match self.base_sequence {
@@ -167,14 +178,7 @@ fn at<const N: usize>(bytes: &[u8; BATCH_HEADER_SIZE], from: usize) -> [u8; N] {
 
 /// Whether the whole batch's bytes are what its writer meant.
 pub fn verify_crc(batch: &[u8]) -> Result<(), BatchError> {
-    let header = BatchHeader::parse(batch)?;
-    let covered = batch
-        .get(ATTRIBUTES_AT..header.size_in_bytes())
-        .ok_or(BatchError::Truncated { needed: header.size_in_bytes(), remaining: batch.len() })?;
-    match crc32c(covered) {
-        computed if computed == header.crc => Ok(()),
-        computed => Err(BatchError::CrcMismatch { stored: header.crc, computed }),
-    }
+    BatchHeader::parse(batch)?.verify_crc(batch)
 }
 
 /// Gives the batch its place in the log. `batch` must hold a header.

@@ -107,11 +107,10 @@ impl<E: Env> Append<E> {
             let mut one = self.waiting.take().or_else(|| partitions.next());
             while let Some(data) = one {
                 let index = data.index;
-                let records = data.records.clone();
                 let outcome = match &topic {
                     Err(error) => Err((*error).into()),
                     _ if !matches!(self.acks, -1..=1) => Err(ErrorCode::InvalidRequiredAcks.into()),
-                    Ok(topic) => append(rooms, topic, index, records, context, &terms),
+                    Ok(topic) => append(rooms, topic, &data, context, &terms),
                 };
                 if matches!(&outcome, Err(Failure { error: AppendError::Busy, .. })) {
                     self.waiting = Some(data);
@@ -252,17 +251,18 @@ type Outcome<E> = (Appended, Option<(Arc<Partition<E>>, i32)>);
 fn append<E: Env>(
     rooms: &Rooms<E>,
     topic: &Topic<E>,
-    index: i32,
-    records: Option<Bytes>,
+    data: &PartitionProduceData,
     context: &RequestContext,
     terms: &Terms,
 ) -> Result<Outcome<E>, Failure> {
+    let index = data.index;
     let partition = topic.partition(index).ok_or_else(|| moved::error(rooms, topic.id, index))?;
     partition.check_leader()?;
     if topic.is_internal() && context.client_id() != ADMIN_CLIENT {
         return Err(ErrorCode::InvalidTopicException.into());
     }
-    let limit = partition.log.config().max_message_bytes;
+    let limit = || partition.log.config().max_message_bytes;
+    let records = data.records.as_ref();
     let records = shape::one_batch(records, context.version, limit).map_err(Failure::from)?;
     if shape::is_transactional(&records) {
         return Err(outside_transaction(terms.has_transactional_id).into());

@@ -148,7 +148,7 @@ impl<E: Env> Fetchers<E> {
             return None;
         }
         let image = Arc::clone(&self.image.lock());
-        let known = image.topics.by_id(partition.topic_id)?.partitions.get(&partition.index)?;
+        let known = image.topics.by_id(partition.topic_id())?.partitions.get(&partition.index())?;
         if known.isr.contains(&self.office.node_id()) {
             return None;
         }

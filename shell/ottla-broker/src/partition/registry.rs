@@ -167,7 +167,7 @@ impl<E: Env> Registry<E> {
         let directory = partition.log.directory_id();
         let believed = state.directory(self.office.node_id());
         if believed.is_some_and(|believed| believed != directory) {
-            self.office.misplace((partition.topic_id, partition.index), directory);
+            self.office.misplace((partition.topic_id(), partition.index()), directory);
         }
     }
 

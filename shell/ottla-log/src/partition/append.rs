@@ -7,13 +7,15 @@ use ottla_env::Env;
 use ottla_plant::{Plant, planted};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::records::BatchHeader;
+use smallvec::SmallVec;
 
 use super::{Partition, Progress, State};
 use crate::fault::{AppendError, LogError};
 use crate::options::{AppendOptions, Appended, FlushMode};
-use crate::producers::{BatchMemory, Verdict, end_marker};
+use crate::producers::{BatchMemory, EndMarker, Verdict, end_marker};
+use crate::tail::{Memory, Place};
 use crate::validate::{Depth, Origin, Rules, Validated, assign, validate};
-use crate::wal::{EntryHead, EntryKind, Placed, StageError, Staged, Urgency};
+use crate::wal::{Author, EntryHead, EntryKind, Placed, StageError, Staged, Urgency};
 
 impl<E: Env> Partition<E> {
     /// Appends whole batches.
@@ -59,19 +61,15 @@ impl<E: Env> Partition<E> {
         if let Err(code) = state.part.check(options.origin, options.leader_epoch) {
             return Err(refused(code, "this node does not lead in that epoch".to_owned()));
         }
-        if let Some(known) = judge(state, validated, options.origin)? {
-            let appended = repeated(&known, validated, state, self.place());
-            return Ok((appended, state.replicated));
-        }
+        let markers = match judge(state, validated, options.origin)? {
+            Judged::New(markers) => markers,
+            Judged::Known(known) => {
+                let appended = repeated(&known, validated, state, self.place());
+                return Ok((appended, state.replicated));
+            }
+        };
         let replica = options.origin == Origin::Replica;
-        let first = if replica { validated.batches[0].base_offset } else { state.log_end };
-        if first < state.log_end {
-            let message = format!("offset {first} lies before the log end {}", state.log_end);
-            return Err(refused(ErrorCode::OffsetOutOfRange, message));
-        }
-        if replica {
-            check_epochs(state, validated, options.leader_epoch)?;
-        }
+        let first = first_offset(state, validated, options)?;
         let head = EntryHead {
             kind: EntryKind::Append,
             number: self.number,
@@ -82,7 +80,7 @@ impl<E: Env> Partition<E> {
         let fill = |room: &mut [u8]| {
             room.copy_from_slice(records);
             if !replica {
-                assign(room, first, options.leader_epoch);
+                assign(room, &validated.batches, first, options.leader_epoch);
             }
         };
         // Before staging: the flusher takes the list after it noted how far the log had come.
@@ -101,33 +99,19 @@ impl<E: Env> Partition<E> {
                 return Err(error.into());
             }
         };
-        self.take_in(state, validated.batches.len(), &placed);
+        let lsn = placed.lsn;
+        let epoch = (!replica).then_some(options.leader_epoch);
+        take_in(state, &validated.batches, &markers, placed, epoch);
         let appended = Appended {
             base_offset: first,
             last_offset: state.log_end - 1,
             log_append_time_ms: validated.log_append_time_ms,
             log_start_offset: state.log_start,
-            lsn: placed.lsn,
+            lsn,
             place: self.place(),
             duplicate: false,
         };
         Ok((appended, state.replicated))
-    }
-
-    /// Applies the staged batches, one view each.
-    fn take_in(&self, state: &mut State, batches: usize, placed: &Placed) {
-        let mut rest = placed.payload.clone();
-        for _ in 0..batches {
-            let header = BatchHeader::parse(&rest).expect("validate passed these batches");
-            let batch = rest.split_to(header.size_in_bytes());
-            state.apply(&header, batch, placed.buffer).expect("judge read the markers");
-        }
-        assert!(rest.is_empty(), "validate counts all batches");
-        state.undurable.push_back((placed.lsn, state.log_end));
-        if planted(Plant::HighWatermarkAtAppend) {
-            state.raise_high_watermark(state.log_end);
-        }
-        state.check();
     }
 
     /// Stages an entry of this partition.
@@ -139,9 +123,12 @@ impl<E: Env> Partition<E> {
         urgency: Urgency,
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<Placed, StageError> {
-        let staged: Arc<dyn Staged> = self.clone();
-        let by = (&staged, &mut state.run_mark);
-        let placed = self.volume.wal.stage(head, len, urgency, by, fill)?;
+        let author = Author {
+            partition: &|| Arc::clone(self) as Arc<dyn Staged>,
+            buffer: state.tail.buffer(),
+            run_mark: &mut state.run_mark,
+        };
+        let placed = self.volume.wal.stage(head, len, urgency, author, fill)?;
         state.applied_lsn = placed.lsn;
         if urgency == Urgency::MustGo {
             self.volume.wal.kick();
@@ -157,24 +144,84 @@ impl<E: Env> Partition<E> {
     }
 }
 
+/// What the producers' state says of batches.
+enum Judged {
+    /// They are new; the marker of each that is one.
+    New(SmallVec<[Option<EndMarker>; 1]>),
+    /// They were appended before, as this.
+    Known(BatchMemory),
+}
+
 /// Whether the producer's state lets the batches in, or knows them already.
-fn judge(
+fn judge(state: &State, validated: &Validated, origin: Origin) -> Result<Judged, AppendError> {
+    let (mut markers, mut at) = (SmallVec::new(), 0);
+    for header in &validated.batches {
+        let end = at + header.size_in_bytes();
+        let mut marker = None;
+        // What has no producer is nobody's repetition, and no marker.
+        if header.has_producer_id() {
+            if header.is_control() {
+                marker = end_marker(header, &validated.records.slice(at..end))
+                    .map_err(|error| refused(ErrorCode::InvalidRecord, error.to_string()))?;
+            }
+            if let Some(marker) = marker.filter(|_| origin == Origin::Coordinator) {
+                state.producers.check_marker(header, marker)?;
+            } else if let Verdict::Duplicate(known) = state.producers.check(header, origin)? {
+                return Ok(Judged::Known(known));
+            }
+        }
+        markers.push(marker);
+        at = end;
+    }
+    Ok(Judged::New(markers))
+}
+
+/// Applies the staged batches. `epoch` is the leader's who gave them their offsets, nothing where they
+/// had them.
+fn take_in(
+    state: &mut State,
+    batches: &[BatchHeader],
+    markers: &[Option<EndMarker>],
+    placed: Placed,
+    epoch: Option<i32>,
+) {
+    let Placed { lsn, buffer, memory, range } = placed;
+    let mut memory = memory.map(Memory::Staged);
+    let mut at = range.start;
+    for (header, marker) in batches.iter().zip(markers) {
+        let mut header = *header;
+        if let Some(epoch) = epoch {
+            header.base_offset = state.log_end;
+            header.partition_leader_epoch = epoch;
+        }
+        let end = at + header.size_in_bytes();
+        state.apply(&header, *marker, Place { buffer, memory: memory.take(), range: at..end });
+        at = end;
+    }
+    assert!(at == range.end, "validate counts all batches");
+    state.undurable.push_back((lsn, state.log_end));
+    if planted(Plant::HighWatermarkAtAppend) {
+        state.raise_high_watermark(state.log_end);
+    }
+    state.check();
+}
+
+/// The offset of the first record: a follower's batches have theirs, which follow what it has.
+fn first_offset(
     state: &State,
     validated: &Validated,
-    origin: Origin,
-) -> Result<Option<BatchMemory>, AppendError> {
-    let mut rest = validated.records.clone();
-    for header in &validated.batches {
-        let batch = rest.split_to(header.size_in_bytes());
-        let marker = end_marker(header, &batch)
-            .map_err(|error| refused(ErrorCode::InvalidRecord, error.to_string()))?;
-        if let Some(marker) = marker.filter(|_| origin == Origin::Coordinator) {
-            state.producers.check_marker(header, marker)?;
-        } else if let Verdict::Duplicate(known) = state.producers.check(header, origin)? {
-            return Ok(Some(known));
-        }
+    options: &AppendOptions,
+) -> Result<i64, AppendError> {
+    if options.origin != Origin::Replica {
+        return Ok(state.log_end);
     }
-    Ok(None)
+    let first = validated.batches[0].base_offset;
+    if first < state.log_end {
+        let message = format!("offset {first} lies before the log end {}", state.log_end);
+        return Err(refused(ErrorCode::OffsetOutOfRange, message));
+    }
+    check_epochs(state, validated, options.leader_epoch)?;
+    Ok(first)
 }
 
 /// What is answered for a batch that was appended before.

@@ -5,12 +5,13 @@
 //! `state` only between writes, so appends go on meanwhile.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use ottla_env::{Disk, Env, File};
 use ottla_plant::{Plant, planted};
 use ottla_protocol::records::BatchHeader;
+use smallvec::SmallVec;
 
 use super::{Partition, State};
 use crate::checkpoint::{Builder, PartitionRecord, SegmentRecord};
@@ -20,6 +21,7 @@ use crate::kafka_dir::dir_name::{Role, suffixed};
 use crate::kafka_dir::{LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, partition_metadata};
 use crate::segment::names::{self, Kind, name};
 use crate::segment::{Incoming, IndexFiles, Segment, recover};
+use crate::tail::Memory;
 
 /// What was written since the last checkpoint and must be synced before the next.
 #[derive(Debug, Default)]
@@ -54,7 +56,9 @@ struct Chunk {
     fresh: bool,
     /// Where to cut the file before writing.
     cut: bool,
-    slices: Vec<Bytes>,
+    /// What the batches lie in, and where: the number of the memory, and the place in it.
+    memories: SmallVec<[Memory; 4]>,
+    batches: Vec<(usize, Range<usize>)>,
     facts: SegmentRecord,
     next_offset: i64,
 }
@@ -157,7 +161,11 @@ impl<E: Env> Partition<E> {
             file.forget_from(chunk.position);
             file.set_len(chunk.position).map_err(DiskError::at("cut", &path))?;
         }
-        let slices: Vec<&[u8]> = chunk.slices.iter().map(|slice| &slice[..]).collect();
+        let bytes = |(memory, range): &(usize, Range<usize>)| {
+            let memory: &Memory = &chunk.memories[*memory];
+            memory.bytes(range.clone())
+        };
+        let slices: Vec<&[u8]> = chunk.batches.iter().map(bytes).collect();
         let length: usize = slices.iter().map(|slice| slice.len()).sum();
         file.write_all_vectored_at(&slices, chunk.position)
             .map_err(DiskError::at("write", &path))?;
@@ -357,10 +365,11 @@ pub(crate) fn remove_folder<D: Disk>(
 fn gather(state: &mut State, end: i64, now_ms: i64) -> Option<Chunk> {
     let mut facts = *state.segments.last().expect("next_chunk made one");
     let position = facts.size;
-    let (mut slices, mut bytes, mut next_offset) = (Vec::new(), 0, state.flushed_end);
+    let (mut batches, mut bytes, mut next_offset) = (Vec::new(), 0, state.flushed_end);
+    let (mut memories, mut held) = (SmallVec::new(), None);
     for batch in state.tail.from(state.flushed_end) {
-        let length = batch.bytes.len();
-        let full = bytes + length > WRITE_BYTES_MAX || slices.len() >= WRITE_SLICES_MAX;
+        let length = batch.len();
+        let full = bytes + length > WRITE_BYTES_MAX || batches.len() >= WRITE_SLICES_MAX;
         if batch.base_offset >= end || (full && bytes > 0) {
             break;
         }
@@ -377,18 +386,22 @@ fn gather(state: &mut State, end: i64, now_ms: i64) -> Option<Chunk> {
             break;
         }
         if let Some(active) = &mut state.active {
-            let header = BatchHeader::parse(&batch.bytes).expect("a batch in memory is whole");
+            let header = BatchHeader::parse(batch.bytes()).expect("a batch in memory is whole");
             active.append(&header, &state.config);
         }
         facts.note(batch.last_offset, batch.max_timestamp, length);
         facts.modified_ms = now_ms;
         bytes += length;
         next_offset = batch.last_offset + 1;
-        slices.push(batch.bytes.clone());
+        if held != Some(batch.held) {
+            held = Some(batch.held);
+            memories.push(batch.memory.clone());
+        }
+        batches.push((memories.len() - 1, batch.range()));
     }
     let (base_offset, fresh, cut) = (facts.base_offset, position == 0, state.cut && position > 0);
-    let chunk = Chunk { base_offset, position, fresh, cut, slices, facts, next_offset };
-    (!chunk.slices.is_empty()).then_some(chunk)
+    let chunk = Chunk { base_offset, position, fresh, cut, memories, batches, facts, next_offset };
+    (!chunk.batches.is_empty()).then_some(chunk)
 }
 
 impl SegmentRecord {

@@ -114,7 +114,7 @@ impl<E: Env> Partition<E> {
             let candidate = {
                 let state = self.state.lock();
                 let found = state.tail.from(from).find(|batch| batch.max_timestamp >= timestamp);
-                found.map(|batch| (batch.bytes.clone(), batch.last_offset + 1))
+                found.map(|batch| (batch.share(), batch.last_offset + 1))
             };
             let Some((batch, next)) = candidate else { return Ok(None) };
             let found = find_timestamp(&batch[..], 0, timestamp, from, UNPACKED_BYTES_MAX)

@@ -8,6 +8,8 @@ use ottla_plant::{Plant, planted};
 use ottla_protocol::records::batches;
 
 use super::{Partition, State};
+use crate::producers::end_marker;
+use crate::tail::Place;
 use crate::wal::{Entry, EntryKind};
 
 /// An entry that contradicts the log: its checksum held, so it was wrongly written.
@@ -72,9 +74,9 @@ impl<E: Env> Partition<E> {
                 let what = format!("{}: offset {base} where the log ends at {end}", self.id);
                 return Err(ReplayError(what));
             }
-            state
-                .apply(&header, bytes, 0)
+            let marker = end_marker(&header, &bytes)
                 .map_err(|error| ReplayError(format!("{}: {error}", self.id)))?;
+            state.apply(&header, marker, Place::replayed(bytes));
         }
         let end = state.log_end;
         state.durable_end = end;

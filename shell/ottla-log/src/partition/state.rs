@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use ottla_plant::{Plant, planted};
 use ottla_protocol::records::BatchHeader;
 
@@ -15,13 +14,12 @@ use super::ProgressListener;
 use crate::checkpoint::{PartitionRecord, SegmentRecord};
 use crate::config::LogConfig;
 use crate::epochs::EpochCache;
-use crate::error::Corruption;
 use crate::index::{AbortedTransaction, TxnIndex};
 use crate::lazy::{Empty, Lazy};
 use crate::options::{Offsets, TopicPartition};
-use crate::producers::{Producers, end_marker};
+use crate::producers::{EndMarker, Producers};
 use crate::segment::Segment;
-use crate::tail::{Tail, TailBatch};
+use crate::tail::{Place, Tail};
 
 /// Whose words the log takes: that of clients, or that of another node's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,14 +189,9 @@ impl State {
         }
     }
 
-    /// Takes in one batch that is in the write-ahead log: the only way a record gets into the log.
-    pub(crate) fn apply(
-        &mut self,
-        header: &BatchHeader,
-        bytes: Bytes,
-        buffer: u64,
-    ) -> Result<(), Corruption> {
-        let marker = end_marker(header, &bytes)?;
+    /// Takes in one batch that is in the write-ahead log, and its marker if it is one: the only way a
+    /// record gets into the log.
+    pub(crate) fn apply(&mut self, header: &BatchHeader, marker: Option<EndMarker>, place: Place) {
         assert!(header.base_offset >= self.log_end, "an offset never names two records");
         if header.partition_leader_epoch >= 0 {
             self.epochs.assign(header.partition_leader_epoch, header.base_offset);
@@ -215,9 +208,8 @@ impl State {
                 last_stable_offset: ended.last_stable_offset,
             });
         }
-        self.tail.push(TailBatch::new(header, bytes, buffer));
+        self.tail.push(header, place);
         self.log_end = header.next_offset();
-        Ok(())
     }
 
     /// Moves the high watermark forward; says whether it moved.

@@ -207,7 +207,7 @@ impl<E: Env> Partition<E> {
             }
         }
         state.producers = below.producers.into();
-        let tail: Vec<_> = state.tail.from(below.end.max(0)).map(|b| b.bytes.clone()).collect();
+        let tail: Vec<_> = state.tail.from(below.end.max(0)).map(|batch| batch.share()).collect();
         for batch in tail {
             let header = BatchHeader::parse(&batch).expect("a batch in memory is whole");
             let marker = end_marker(&header, &batch).expect("it was read when it was appended");

@@ -1,7 +1,8 @@
 //! What is refused and with which code; what passes unchanged; what is rewritten and how.
 
 use ottla_protocol::records::{
-    BatchBuilder, BatchOptions, Compression, NO_PRODUCER_ID, Record, records as read_records,
+    BatchBuilder, BatchOptions, Compression, NO_PRODUCER_ID, Record, batches,
+    records as read_records, verify_crc,
 };
 use proptest::prelude::*;
 
@@ -57,7 +58,7 @@ fn offsets_are_assigned_in_place() {
     let passed = validate(two.into(), &rules(&LogConfig::default())).unwrap();
     assert_eq!((passed.batches.len(), passed.offsets_count), (2, 5));
     let mut buffer = passed.records.to_vec();
-    assert_eq!(assign(&mut buffer, 1000, 7), 1004);
+    assert_eq!(assign(&mut buffer, &passed.batches, 1000, 7), 1004);
     let found: Vec<_> = batches(&buffer.into())
         .map(|batch| batch.unwrap())
         .inspect(|(_, bytes)| verify_crc(bytes).unwrap())

@@ -11,7 +11,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use ottla_env::buffer::{BufferWriter, Hole, SharedBuffer};
 
 use super::entry::{EntryHead, HEAD_BYTES};
@@ -57,8 +56,21 @@ struct Open {
 pub(crate) struct Placed {
     /// The position after the entry.
     pub(crate) lsn: u64,
-    pub(crate) payload: Bytes,
     /// The buffer's number; higher is newer.
+    pub(crate) buffer: u64,
+    /// The buffer, unless the author has a share of it.
+    pub(crate) memory: Option<SharedBuffer>,
+    /// Where the payload lies in it.
+    pub(crate) range: std::ops::Range<usize>,
+}
+
+/// Who stages an entry.
+pub(crate) struct Author<'a> {
+    /// Who is told when the run is durable; asked once a run.
+    pub(crate) partition: &'a dyn Fn() -> Arc<dyn Staged>,
+    /// The number of the run it last staged something in.
+    pub(crate) run_mark: &'a mut u64,
+    /// The number of the newest buffer it has a share of; 0 if of none.
     pub(crate) buffer: u64,
 }
 
@@ -138,15 +150,15 @@ impl Staging {
         self.live_bytes
     }
 
-    /// Adds an entry of `len` payload bytes, which `fill` writes in place. `mark` is the number of
-    /// the run the partition last touched, `durable_lsn` what is known to be durable now.
+    /// Adds an entry of `len` payload bytes, which `fill` writes in place. `durable_lsn` is what is
+    /// known to be durable now.
     pub(crate) fn stage(
         &mut self,
         head: &EntryHead,
         len: usize,
         urgency: Urgency,
         durable_lsn: u64,
-        by: (&Arc<dyn Staged>, &mut u64),
+        author: Author<'_>,
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<Placed, NoRoom> {
         let total = HEAD_BYTES + len;
@@ -161,15 +173,16 @@ impl Staging {
                 open.checksum.update(room);
             })
             .expect("join_run left enough");
-        let payload = writer.reader().slice(position + HEAD_BYTES..position + total);
         self.next_lsn += total as u64;
         open.payload_bytes += total;
-        let (partition, mark) = by;
-        if *mark != open.number {
-            *mark = open.number;
-            open.touched.push(partition.clone());
+        if *author.run_mark != open.number {
+            *author.run_mark = open.number;
+            open.touched.push((author.partition)());
         }
-        Ok(Placed { lsn: self.next_lsn, payload, buffer: self.current_number })
+        let buffer = self.current_number;
+        let memory = (author.buffer != buffer).then(|| writer.reader());
+        let range = position + HEAD_BYTES..position + total;
+        Ok(Placed { lsn: self.next_lsn, buffer, memory, range })
     }
 
     /// The oldest bytes not yet taken; none are added to them any more. `durable_lsn` is what is

@@ -26,15 +26,16 @@ type Objection = (ErrorCode, String);
 
 /// The one batch in `records`, which for v0-2 is made of the message set in it.
 pub(super) fn one_batch(
-    records: Option<Bytes>,
+    records: Option<&Bytes>,
     version: i16,
-    batch_max: u32,
+    batch_max: impl FnOnce() -> u32,
 ) -> Result<Bytes, Objection> {
-    let records = records.unwrap_or_default();
-    if version < ONE_BATCH && legacy::is_legacy(&records) {
-        return up_converted(&records, batch_max);
+    let nothing = Bytes::new();
+    let records = records.unwrap_or(&nothing);
+    if version < ONE_BATCH && legacy::is_legacy(records) {
+        return up_converted(records, batch_max());
     }
-    let Some(length) = first_batch(&records)? else {
+    let Some(length) = first_batch(records)? else {
         let text = format!(
             "Produce requests with version {version} must have at least one record batch per partition"
         );
@@ -46,7 +47,7 @@ pub(super) fn one_batch(
         );
         return Err((ErrorCode::InvalidRecord, text));
     }
-    let header = match BatchHeader::parse(&records) {
+    let header = match BatchHeader::parse(records) {
         Ok(header) => header,
         // The log refuses its counts, and says beside it where it starts.
         Err(BatchError::InvalidRecord(_)) => return Ok(records.slice(..length)),
