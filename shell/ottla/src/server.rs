@@ -1,7 +1,9 @@
 //! `ottla server`: loads the settings, starts a node, says where it is, and stops it when asked.
 //! Holds no logic of a node.
 
+use std::convert::Infallible;
 use std::process::exit;
+use std::time::Duration;
 
 use ottla_broker::{Broker, StartError};
 use ottla_config::{BrokerConfig, Remark, remarks};
@@ -13,6 +15,9 @@ use crate::exit::Exit;
 use crate::loading::{self, Loaded};
 use crate::logging;
 use crate::output::{complain, print};
+
+/// How often freed memory is looked through.
+const GIVE_BACK_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs a node until it is asked to stop.
 pub(crate) fn run(flags: &ServerFlags) -> Exit {
@@ -109,10 +114,19 @@ async fn serve(env: OsEnv, config: BrokerConfig) -> Exit {
             tracing::error!(reason, "this node stops: it can no longer follow its cluster");
             true
         }
+        never = give_back_memory(&env) => match never {},
     };
     stop(broker, signals).await;
     tracing::info!("stopped");
     if failed { Exit::Failed } else { Exit::Done }
+}
+
+/// What a load left behind does not stay with the process while it is idle.
+async fn give_back_memory(env: &OsEnv) -> Infallible {
+    loop {
+        env.sleep(GIVE_BACK_EVERY).await;
+        os::give_back_memory();
+    }
 }
 
 /// Stops in good order, or at once when asked a second time.

@@ -1,5 +1,7 @@
 //! Limits the operating system puts on the process, and those it puts on itself.
 
+#![allow(unsafe_code)]
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::disable_transparent_huge_pages;
 
@@ -18,4 +20,11 @@ pub fn raise_file_limit() -> Option<u64> {
 /// touches in each, several times what it uses. A refusal is no error.
 pub fn use_small_pages() {
     let _huge_ones_stay = disable_transparent_huge_pages(true);
+}
+
+/// Gives memory back that was freed a while ago and not used again. The allocator does so by itself
+/// only while it is asked for more. Does nothing in a program that has another allocator.
+pub fn give_back_memory() {
+    // SAFETY: it may be called by any thread at any time, and looks at the allocator's own lists alone.
+    unsafe { libmimalloc_sys::mi_collect(false) }
 }
