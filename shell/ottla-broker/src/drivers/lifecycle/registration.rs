@@ -101,10 +101,13 @@ impl<E: Env> LifecycleDriver<E> {
         }
     }
 
-    /// How long a live broker of the same id is waited for.
+    /// How long a live broker of the same id is waited for: as long as a broker of Kafka's tries to register. The session
+    /// of this node's dead process may begin anew with a new controller, so its length alone says too little.
     fn patience(&self) -> Duration {
-        let session_ms = self.config.get().node.broker_session_timeout_ms;
-        Duration::from_millis(u64::try_from(session_ms).unwrap_or(0)) * 2
+        let config = self.config.get();
+        let ms = |value: i32| Duration::from_millis(u64::try_from(value).unwrap_or(0));
+        let session = ms(config.node.broker_session_timeout_ms) * 2;
+        session.max(ms(config.node.initial_broker_registration_timeout_ms))
     }
 
     fn registration(&self) -> BrokerRegistrationRequest {

@@ -12,11 +12,28 @@ fn a_second_broker_of_one_id_is_refused() {
         let (controller, broker) = (cluster.begin(0, &[]), cluster.begin(1, &[]));
         let _controller = controller.await.unwrap().unwrap_or_else(|error| panic!("{error}"));
         let broker = broker.await.unwrap().unwrap_or_else(|error| panic!("{error}"));
-        let refused = cluster.try_start(2, &[("node.id", "2")]).await.err().unwrap();
+        let second = [("node.id", "2"), ("initial.broker.registration.timeout.ms", "20000")];
+        let refused = cluster.try_start(2, &second).await.err().unwrap();
         let text = refused.to_string();
         assert!(text.contains("node.id 2"), "{text}");
         assert!(text.contains("DUPLICATE_BROKER_REGISTRATION"), "{text}");
         cluster.until_live(&broker, &[2]).await;
+    });
+}
+
+/// Goal: the session of a process that is gone may outlast twice its own length, where the controller was new or slow
+/// meanwhile: a start does not take it for another broker that lives.
+#[test]
+fn a_session_that_lasts_long_does_not_end_a_start() {
+    Cluster::new(36, &ONE_AND_TWO).run(async |cluster| {
+        let (controller, broker) = (cluster.begin(0, &[]), cluster.begin(1, &[]));
+        let _controller = controller.await.unwrap().unwrap_or_else(|error| panic!("{error}"));
+        let broker = broker.await.unwrap().unwrap_or_else(|error| panic!("{error}"));
+        let second = cluster.begin(2, &[("node.id", "2")]);
+        cluster.client.sleep(Duration::from_secs(30)).await;
+        broker.broker.shutdown().await;
+        let second = second.await.unwrap().unwrap_or_else(|error| panic!("{error}"));
+        cluster.until_live(&second, &[2]).await;
     });
 }
 
