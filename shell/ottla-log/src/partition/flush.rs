@@ -19,7 +19,7 @@ use crate::error::DiskError;
 use crate::index::FileView;
 use crate::kafka_dir::dir_name::{Role, suffixed};
 use crate::kafka_dir::{LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, partition_metadata};
-use crate::segment::names::{self, Kind, name};
+use crate::segment::names::{self, Kind, Stage, name};
 use crate::segment::{Incoming, IndexFiles, Segment, recover};
 use crate::tail::Memory;
 
@@ -72,9 +72,9 @@ impl<E: Env> Partition<E> {
         touched: &mut Touched,
     ) -> Result<u64, FlushError> {
         let _files = self.files.lock();
-        let (end, mut record) = {
+        let (end, mut record, is_dirty) = {
             let mut state = self.state.lock();
-            state.dirty = false;
+            let is_dirty = std::mem::take(&mut state.dirty);
             if state.deleted {
                 return Ok(0);
             }
@@ -84,13 +84,19 @@ impl<E: Env> Partition<E> {
             }
             let record: Option<PartitionRecord> =
                 checkpoint.is_some().then(|| state.record(self.number, &self.id));
-            (state.log_end, record)
+            (state.log_end, record, is_dirty)
         };
         self.remove_doomed(touched)?;
+        if is_dirty {
+            self.remove_strays(touched)?;
+        }
         let mut written = 0;
         loop {
             let Some(chunk) = self.next_chunk(end, touched)? else { break };
             written += self.write_chunk(chunk, touched)?;
+        }
+        if is_dirty {
+            self.cut_file(touched)?;
         }
         if let (Some(builder), Some(record)) = (checkpoint, record.as_mut()) {
             let state = self.state.lock();
@@ -209,6 +215,54 @@ impl<E: Env> Partition<E> {
         Ok(())
     }
 
+    /// Removes the files of segments that the log does not have: a flush that no checkpoint knows of wrote
+    /// them, and the log was cut before a stop, so that nobody remembers them. Once after a start.
+    fn remove_strays(&self, touched: &mut Touched) -> Result<(), DiskError> {
+        let known: BTreeSet<i64> = {
+            let mut state = self.state.lock();
+            if !std::mem::take(&mut state.unswept) || !state.has_folder {
+                return Ok(());
+            }
+            state.segments.iter().map(|segment| segment.base_offset).collect()
+        };
+        let (disk, folder) = (self.volume.env.disk(), self.folder());
+        for entry in disk.read_dir(&folder).map_err(DiskError::at("list", &folder))? {
+            let Some((base_offset, kind, Stage::Live)) = names::parse(&entry.name) else {
+                continue;
+            };
+            if kind == Kind::Snapshot || known.contains(&base_offset) {
+                continue;
+            }
+            let path = folder.join(&entry.name);
+            self.volume.handles.forget(&path);
+            touched.files.remove(&path);
+            touched.folders.insert(folder.clone());
+            disk.remove_file(&path).map_err(DiskError::at("remove", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Cuts the last segment's file where the log was cut, unless a write has done so: whoever knows only
+    /// the files must not find what is gone.
+    fn cut_file(&self, touched: &mut Touched) -> Result<(), DiskError> {
+        let last = {
+            let state = self.state.lock();
+            state.segments.last().filter(|_| state.cut).copied()
+        };
+        let Some(last) = last else { return Ok(()) };
+        let path = self.log_path(last.base_offset);
+        // A segment may be cut before its first write.
+        if last.size == 0 && !self.volume.env.disk().exists(&path) {
+            return Ok(());
+        }
+        let file = self.volume.handles.created(&path)?;
+        file.forget_from(last.size);
+        file.set_len(last.size).map_err(DiskError::at("cut", &path))?;
+        touched.files.insert(path);
+        self.state.lock().cut = false;
+        Ok(())
+    }
+
     fn begin_segment(&self, state: &mut State, base_offset: i64, now_ms: i64) {
         let jitter_ms = match u64::try_from(state.config.segment_jitter_ms) {
             Ok(limit) if limit > 0 => (self.volume.env.random_u64() % limit).cast_signed(),
@@ -226,12 +280,7 @@ impl<E: Env> Partition<E> {
             (state.active.clone(), record, state.config.clone(), state.flushed_end)
         };
         let path = self.log_path(record.base_offset);
-        if self.state.lock().cut {
-            let file = self.volume.handles.created(&path)?;
-            file.forget_from(record.size);
-            file.set_len(record.size).map_err(DiskError::at("cut", &path))?;
-            touched.files.insert(path.clone());
-        }
+        self.cut_file(touched)?;
         let active = match active {
             Some(active) => *active,
             None => {

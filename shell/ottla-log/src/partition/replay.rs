@@ -42,11 +42,14 @@ impl<E: Env> Partition<E> {
                 let offset = offset.min(state.log_end);
                 let gone = state.raise_log_start(offset);
                 self.doom(&mut state, gone, 0);
+                // There may be files that only the live log knew.
+                self.mark_dirty(&mut state);
             }
             EntryKind::Restart => {
                 let mut state = self.state.lock();
                 let gone = state.restart(offset);
                 self.doom(&mut state, gone, 0);
+                self.mark_dirty(&mut state);
             }
             EntryKind::Epoch => {
                 let epoch = i32::try_from(entry.head.extra)

@@ -72,6 +72,8 @@ pub(crate) struct State {
     pub(crate) cut: bool,
     /// In the flusher's list.
     pub(crate) dirty: bool,
+    /// Nobody has looked since the start whether there are files that the log does not know.
+    pub(crate) unswept: bool,
     /// The high watermark is moved by followers, not by this node's own disk.
     pub(crate) replicated: bool,
     pub(crate) deleted: bool,
@@ -119,6 +121,7 @@ impl State {
             doomed: Lazy::new(),
             cut: false,
             dirty: false,
+            unswept: true,
             replicated: false,
             deleted: false,
             listener: None,

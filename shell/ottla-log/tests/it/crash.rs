@@ -11,11 +11,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ottla_env::Disk;
 use ottla_env::sim::{LossPlan, Random, Recording, Sim, SimDisk, SimEnv};
 use ottla_log::{
     AppendError, AppendOptions, DataDir, DataDirOptions, FlushMode, Partition, TopicPartition,
 };
-use ottla_protocol::records::{BatchBuilder, BatchOptions, control};
+use ottla_protocol::records::{BatchBuilder, BatchOptions, batches, control};
 
 use crate::basic::values;
 use crate::world::{batch, config, id, small};
@@ -219,6 +220,36 @@ fn open(disk: SimDisk, options: &DataDirOptions) -> Result<(Sim, Dir), String> {
     Ok((sim, dir))
 }
 
+/// The segments on the disk are the log, batch for batch, for whoever knows nothing of a checkpoint, as
+/// Apache Kafka that is started on the directory: no file of a log that was cut off is left.
+fn check_files(dir: &Dir, disk: &SimDisk) -> Result<(), String> {
+    for partition in dir.partitions() {
+        let folder = Path::new("/data").join(partition.id().to_string());
+        let Ok(entries) = disk.read_dir(&folder) else { continue };
+        let mut logs: Vec<_> = entries.into_iter().map(|entry| entry.name).collect();
+        logs.retain(|name| name.ends_with(".log"));
+        logs.sort();
+        let mut next = 0;
+        for name in &logs {
+            let wrong = |what: String| format!("{}/{name}: {what}", folder.display());
+            let bytes = disk.read_file(&folder.join(name), 1 << 20).expect("it is listed");
+            for batch in batches(&bytes::Bytes::from(bytes)) {
+                let (header, _) = batch.map_err(|error| wrong(error.to_string()))?;
+                if header.base_offset < next {
+                    return Err(wrong(format!("{} comes after {next}", header.base_offset)));
+                }
+                next = header.next_offset();
+            }
+        }
+        let end = partition.offsets().log_end;
+        if next > end {
+            let name = folder.display();
+            return Err(format!("{name}: files {logs:?} to {next}, the log to {end}"));
+        }
+    }
+    Ok(())
+}
+
 /// Opens the disk of one crash; says which step's state was found.
 fn check(script: &Script, prefix: usize, plan: &LossPlan, seed: u64) -> Result<usize, String> {
     let least = script.steps.iter().rposition(|step| step.acknowledged <= prefix).unwrap_or(0);
@@ -226,7 +257,9 @@ fn check(script: &Script, prefix: usize, plan: &LossPlan, seed: u64) -> Result<u
     let disk = script.recording.state_at(prefix, plan);
     // Recovery is cut off too, and what it leaves is recovered again.
     let again = disk.record();
+    let files = disk.clone();
     let (_sim, dir) = open(disk, &script.options)?;
+    check_files(&dir, &files)?;
     let found = fingerprint(&dir);
     let matching = (least..=most).find(|step| script.steps[*step].fingerprint == found);
     let Some(step) = matching else {
