@@ -3,6 +3,7 @@
 //! judge holds what is left against what the clients were told, and the replicas are compared byte
 //! for byte. The choices come from a seed; the moments are the machine's.
 
+mod churn;
 mod measure;
 mod options;
 mod plan;
@@ -10,6 +11,7 @@ mod plan;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use churn::Churn;
 use options::Options;
 use plan::{Act, Plan, Round, Who};
 
@@ -132,6 +134,8 @@ fn disturb(options: &Options, cluster: &mut Cluster, folder: &Path) -> Result<Re
     };
     let mut drivers = Drivers::start(&load, folder)?;
     drivers.await_acks(0, PROGRESS_LIMIT, || cluster.check())?;
+    // The control destroys topics too.
+    let churn = options.churns().then(|| Churn::start(cluster.addresses(), options.seed));
     let (can_cut, has_power) = (cluster.network.can_be_cut(), !cluster.disks.is_empty());
     let acts = options.acts.iter().copied();
     let acts = acts.filter(|act| can_cut || !act.is_of_network());
@@ -151,7 +155,7 @@ fn disturb(options: &Options, cluster: &mut Cluster, folder: &Path) -> Result<Re
         }
         report.round(number, options.rounds, &told, drivers.counts());
     }
-    end(cluster, &load, drivers, folder, &mut report)?;
+    end(cluster, &load, drivers, churn, folder, &mut report)?;
     println!("judging");
     report.judge(folder, start.elapsed())?;
     Ok(report)
@@ -298,10 +302,15 @@ fn end(
     cluster: &mut Cluster,
     load: &Load,
     mut drivers: Drivers,
+    churn: Option<Churn>,
     folder: &Path,
     report: &mut Report,
 ) -> Result<(), String> {
     cluster.await_brokers(PROGRESS_LIMIT)?;
+    let mut churned = churn.map(Churn::stop).transpose()?;
+    if let Some(churned) = &mut churned {
+        churned.check(&cluster.addresses());
+    }
     let acks = drivers.counts().acks;
     if let Err(silent) = drivers.await_acks(acks, PROGRESS_LIMIT, || cluster.check()) {
         report.wrong(silent);
@@ -319,6 +328,13 @@ fn end(
     drivers::read_back(load, folder)?;
     let partitions = cluster.partitions(None)?;
     cluster.stop().into_iter().for_each(|late| report.wrong(late));
+    if let Some(mut churned) = churned {
+        churned.check_files(&cluster.data());
+        report.figures.push(("topics made", churned.made.to_string()));
+        report.figures.push(("topics deleted", churned.deleted.to_string()));
+        report.figures.push(("topics there already", churned.there_already.to_string()));
+        churned.wrong.into_iter().for_each(|text| report.wrong(text));
+    }
     let topics = TOPICS.map(|(name, _)| name);
     let compared = replicas::compare(&cluster.data(), &partitions, &topics)?;
     report.figures.push(("replicated partitions compared", compared.partitions.to_string()));

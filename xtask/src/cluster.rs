@@ -7,6 +7,7 @@ pub(crate) mod kafka;
 pub(crate) mod network;
 pub(crate) mod node;
 pub(crate) mod replicas;
+pub(crate) mod topics;
 pub(crate) mod wire;
 
 use std::path::{Path, PathBuf};
@@ -269,6 +270,11 @@ impl Cluster {
         let running = self.of_brokers().into_iter().filter(|node| node.is_running());
         let mut asked = running.map(|n| admin::reassign(&n.address, topic, partition, replicas));
         asked.any(|answer| answer.is_ok())
+    }
+
+    /// host:port of the brokers, in the order of their numbers.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.of_brokers().iter().map(|node| node.address.clone()).collect()
     }
 
     /// Numbers of the brokers.

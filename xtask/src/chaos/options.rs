@@ -153,6 +153,11 @@ impl Options {
         Ok(())
     }
 
+    /// Whether topics come and go.
+    pub(crate) fn churns(&self) -> bool {
+        !self.control && self.layouts.iter().all(|layout| layout.split(',').count() >= 3)
+    }
+
     /// The nodes of a layout; fetches Kafka where one is to run it.
     pub(crate) fn seats(&self, layout: &str) -> Result<Vec<Seat>, String> {
         layout.split(',').map(|word| self.seat(word)).collect()

@@ -155,6 +155,16 @@ impl Answer {
         (0..count).map(|_| one(self)).collect()
     }
 
+    /// Sixteen bytes: a topic's id.
+    pub(crate) fn id(&mut self) -> Result<[u8; 16], String> {
+        self.array()
+    }
+
+    /// What was not read.
+    pub(crate) fn rest(self) -> Vec<u8> {
+        self.bytes[self.at..].to_vec()
+    }
+
     /// Passes tagged fields over.
     pub(crate) fn tags(&mut self) -> Result<(), String> {
         for _ in 0..self.varint()? {
