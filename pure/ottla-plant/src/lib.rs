@@ -129,6 +129,22 @@ plants! {
     FencingForgotten: "KAFKA-14422: static and former member",
     /// A member whose session ended stays a member.
     DeadMemberStays: "KAFKA-9752: rebalance waits for the dead",
+    /// A fenced broker is let into an ISR.
+    FencedReplicaAdmitted: "KAFKA-13916, KIP-841: a fenced broker rejoins the ISR",
+    /// The epoch of a broker that is to join an ISR is not looked at.
+    FormerLifeAdmitted: "KIP-903: a broker returns with an empty disk under the same id",
+    /// A broker that registers anew stays in the ISRs of its former life.
+    FormerLifeStaysInSync: "KIP-903, KIP-966: a new life counts for the old",
+    /// A broker that did not stop in order stays eligible.
+    EligibleAfterUncleanStop: "KIP-966: last replica standing",
+    /// A new controller does not look for what the old one left undone.
+    FailoverForgotten: "failover was an edge: missed once, never done",
+    /// The last member leaves the ISR.
+    LastReplicaDropped: "the ISR loses the only one that has what was acknowledged",
+    /// An unclean leader does not say that it recovers.
+    UncleanLeaderUnmarked: "KIP-704: recovery after an unclean election",
+    /// Old replicas leave when one of the new ones is in sync.
+    ReassignedTooEarly: "KIP-455: replicas removed before the others have caught up",
     /// A vote is given and not written down.
     VoteNotPersisted: "Raft figure 2: votes survive a restart",
     /// A voter votes for everybody who asks.
@@ -155,4 +171,28 @@ plants! {
     LeaderAgainInItsEpoch: "KIP-595: a restarted leader resigns",
     /// A leader that nobody follows goes on leading.
     CheckQuorumForgotten: "KIP-595 check-quorum: a cut-off leader goes on",
+    /// A leader does not wait for those whom it has asked the controller to let in.
+    PendingIsrIgnored: "KIP-497: maximal ISR",
+    /// A follower is taken for in sync before it has what is committed.
+    JoinsBehind: "KAFKA-13916 and kin: a replica in the ISR that lacks committed records",
+    /// Nobody is ever let into the ISR again.
+    IsrNeverGrows: "an ISR that never grew again: liveness",
+    /// A leader of a partition counts itself up to its log's end, synced or not.
+    PartitionCountsUnsynced: "KIP-966: the last replica standing",
+    /// A follower of a partition fetches from its log's end, synced or not.
+    FollowerTellsUnsynced: "KIP-966: the last replica standing",
+    /// Records are committed by fewer than min.insync.replicas.
+    MinInsyncForgotten: "KIP-966: high watermark below min ISR",
+    /// A follower appends what it was sent for another place, or in another epoch.
+    OldRecordsTaken: "KAFKA-18991: fetch response of an older epoch applied",
+    /// A follower whose log diverges cuts it to its high watermark.
+    ReplicaCutToHighWatermark: "KIP-101: truncation by high watermark",
+    /// A refusal ends the wait for a replica that an earlier question may still let in.
+    RefusalBelieved: "found by the simulator: a question that lay on the way was decided late",
+    /// A follower refuses a batch that begins before its leader's log start.
+    BatchBeforeStartRefused: "found by the simulator: a follower left behind by DeleteRecords",
+    /// A follower does not learn of producers from what it appends.
+    FollowerForgetsProducers: "a new leader without producer state: duplicates",
+    /// A truncation leaves producers as they were.
+    TruncationKeepsProducers: "truncation rolled back the log and not what is derived from it",
 }

@@ -6,6 +6,8 @@
 //! the log as it stands; a delayed one is void (KAFKA-18991). Where the logs diverge the follower cuts its
 //! own before it learns anything else (KIP-101, KIP-279, KAFKA-14704).
 
+use ottla_plant::{Plant, planted};
+
 /// Where a fetch begins, and what the follower is when it asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchPoint {
@@ -138,7 +140,7 @@ impl Follower {
             Phase::Pausing { until_ms } => until_ms <= now_ms,
             Phase::Busy | Phase::Asking => false,
         };
-        let is_durable = log.durable_end == log.log_end;
+        let is_durable = log.durable_end == log.log_end || planted(Plant::FollowerTellsUnsynced);
         (is_due && is_durable && self.leader >= 0).then_some(self.point(log))
     }
 
@@ -158,7 +160,9 @@ impl Follower {
     /// The only way in.
     pub fn handle(&mut self, now_ms: i64, log: &LogBounds, event: Event, out: &mut Vec<Action>) {
         match event {
-            Event::Answered { point, answer } if point == self.point(log) => {
+            Event::Answered { point, answer }
+                if point == self.point(log) || planted(Plant::OldRecordsTaken) =>
+            {
                 self.answered(now_ms, log, answer, out);
             }
             // Delayed: it was asked in another epoch, or the log has changed since.
@@ -238,6 +242,7 @@ fn cut(log: &LogBounds, leaders: EpochEnd, own: EpochEnd) -> Action {
         // fetch asks about that.
         own.end_offset
     };
+    let to = if planted(Plant::ReplicaCutToHighWatermark) { log.high_watermark } else { to };
     let to = to.min(log.log_end);
     if to < log.log_start {
         // Nothing of ours is the leader's: what it has, from the first record on.

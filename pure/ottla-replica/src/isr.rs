@@ -3,6 +3,7 @@
 //! The maximal ISR is the union of both: whatever the controller decides, none of its members may be
 //! left behind. So a record is committed only when all of them have it.
 
+use ottla_plant::{Plant, planted};
 use smallvec::SmallVec;
 
 use crate::progress::NO_BROKER_EPOCH;
@@ -57,7 +58,8 @@ impl Isr {
     /// Whether a replica has to have a record before it is committed.
     pub fn maximal_contains(&self, id: i32) -> bool {
         self.committed.contains(&id)
-            || self.pending.as_ref().is_some_and(|p| p.members.iter().any(|m| m.id == id))
+            || !planted(Plant::PendingIsrIgnored)
+                && self.pending.as_ref().is_some_and(|p| p.members.iter().any(|m| m.id == id))
     }
 
     /// Everyone who has to have a record before it is committed.

@@ -5,6 +5,7 @@
 //! storage among the maximal ISR; within an epoch it never goes back. It stands still while the ISR is
 //! smaller than `min.insync.replicas` (KIP-966), so that no acknowledged record is on fewer.
 
+use ottla_plant::{Plant, planted};
 use smallvec::SmallVec;
 
 use crate::isr::{Isr, Member};
@@ -98,6 +99,8 @@ pub struct Leader {
     isr: Isr,
     /// The controller refused something: nobody is asked for before then.
     quiet_until_ms: i64,
+    /// Until then a question whose answer did not come may still be decided.
+    undecided_until_ms: i64,
     high_watermark: i64,
     durable_end: i64,
     log_end: i64,
@@ -123,6 +126,7 @@ impl Leader {
             followers: SmallVec::new(),
             isr: Isr::new(state.isr),
             quiet_until_ms: i64::MIN,
+            undecided_until_ms: i64::MIN,
             high_watermark: log.high_watermark,
             durable_end: log.durable_end,
             log_end: log.log_end,
@@ -188,7 +192,7 @@ impl Leader {
 
     /// Whether the ISR is large enough for acks=all.
     pub fn has_enough_in_sync(&self) -> bool {
-        self.isr.committed.len() >= self.min_insync()
+        self.isr.committed.len() >= self.min_insync() || planted(Plant::MinInsyncForgotten)
     }
 
     /// A topic never waits for more replicas than it has.
@@ -245,7 +249,9 @@ impl Leader {
             self.isr.maximal_contains(follower.id) || joins()
         };
         let others = self.followers.iter().filter(counts).map(|follower| follower.end).min();
-        let committed = others.unwrap_or(i64::MAX).min(self.durable_end);
+        let own =
+            if planted(Plant::PartitionCountsUnsynced) { self.log_end } else { self.durable_end };
+        let committed = others.unwrap_or(i64::MAX).min(own);
         if committed > self.high_watermark {
             self.high_watermark = committed;
             out.push(Action::RaiseHighWatermark(committed));

@@ -1,9 +1,14 @@
 //! The controller's answer to a request for another ISR.
 
+use ottla_plant::{Plant, planted};
+
 use super::{Action, Leader};
 
 /// How long to wait before a question is put again.
 const AGAIN_MS: i64 = 500;
+/// A question whose answer did not come may lie on the way for so long, and be decided then: longer than
+/// whoever carries it waits for an answer.
+const UNDECIDED_MS: i64 = 10_000;
 
 /// An answer, and to which question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +50,21 @@ impl Leader {
                     self.ask_again_at(now_ms.saturating_add(AGAIN_MS));
                 }
             }
+            // An earlier question of the same may be on its way yet, and be decided in our favour
+            // when the replica is back: it goes on counting.
+            AlterOutcome::Refused
+                if now_ms < self.undecided_until_ms && !planted(Plant::RefusalBelieved) =>
+            {
+                self.ask_again_at(now_ms.saturating_add(AGAIN_MS));
+            }
             AlterOutcome::Refused => {
                 self.isr.pending = None;
                 self.quiet_until_ms = now_ms.saturating_add(AGAIN_MS);
             }
-            AlterOutcome::Unknown => self.ask_again_at(now_ms.saturating_add(AGAIN_MS)),
+            AlterOutcome::Unknown => {
+                self.undecided_until_ms = now_ms.saturating_add(UNDECIDED_MS);
+                self.ask_again_at(now_ms.saturating_add(AGAIN_MS));
+            }
         }
     }
 

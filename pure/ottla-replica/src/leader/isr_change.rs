@@ -1,6 +1,7 @@
 //! Who is taken into the ISR and who is left out: what the controller is asked for, at most one thing at
 //! a time.
 
+use ottla_plant::{Plant, planted};
 use smallvec::SmallVec;
 
 use super::{Action, Leader, PartitionState, Proposal};
@@ -12,13 +13,15 @@ impl Leader {
     /// was committed before this epoch lies below the one or the other.
     pub(super) fn expand(&mut self, now_ms: i64, id: i32, out: &mut Vec<Action>) {
         let is_quiet = now_ms < self.quiet_until_ms;
-        if self.isr.is_pending() || is_quiet || self.isr.committed.contains(&id) {
+        let never = planted(Plant::IsrNeverGrows);
+        if self.isr.is_pending() || is_quiet || never || self.isr.committed.contains(&id) {
             return;
         }
         let Some(follower) = self.followers.iter().find(|follower| follower.id == id) else {
             return;
         };
-        let is_there = follower.end >= self.high_watermark && follower.end >= self.epoch_start;
+        let is_there = follower.end >= self.high_watermark && follower.end >= self.epoch_start
+            || planted(Plant::JoinsBehind);
         if !follower.is_eligible || follower.end == UNKNOWN || !is_there {
             return;
         }
@@ -79,6 +82,7 @@ impl Leader {
     /// The controller's word on who is in sync.
     pub(super) fn install(&mut self, isr: &[i32], out: &mut Vec<Action>) {
         self.isr.pending = None;
+        self.undecided_until_ms = i64::MIN;
         if self.isr.committed.as_slice() != isr {
             // Whom the controller left out is not waited for, until a fetch shows that it lives.
             for follower in &mut self.followers {

@@ -178,6 +178,27 @@ fn after_a_refusal_it_is_quiet_for_a_while_and_then_asks_again() {
     assert_eq!(step(&mut leader, 600, fetch(2, 10, 10)), [proposal(&[(1, 11), (2, 22)])]);
 }
 
+/// Goal: a refusal takes nothing back that an earlier question may still bring about. Found by the
+/// simulator's partition, seed 1925: the follower was let in by the question that lay on the way.
+#[test]
+fn who_may_still_be_let_in_is_waited_for() {
+    let (mut leader, _) = leader(&[1, 2], &[1], 1);
+    assert_eq!(step(&mut leader, 1, fetch(2, 10, 10)), [proposal(&[(1, 11), (2, 22)])]);
+    let answer = |outcome| Event::Altered(Altered { leader_epoch: 5, partition_epoch: 7, outcome });
+    step(&mut leader, 10, answer(AlterOutcome::Unknown));
+    let asked = step(&mut leader, 510, Event::Tick);
+    assert_eq!(asked, [proposal(&[(1, 11), (2, 22)])]);
+    step(&mut leader, 511, answer(AlterOutcome::Refused));
+    assert!(leader.isr().maximal_contains(2));
+    assert_eq!(step(&mut leader, 512, Event::Durable { durable_end: 20, log_end: 20 }), []);
+    // It is asked again, and in the end nothing is on its way any more.
+    let asked = step(&mut leader, 10_010, Event::Tick);
+    assert_eq!(asked, [proposal(&[(1, 11), (2, 22)])]);
+    let moved = step(&mut leader, 10_011, answer(AlterOutcome::Refused));
+    assert!(!leader.isr().maximal_contains(2));
+    assert_eq!(moved, [Action::RaiseHighWatermark(20)]);
+}
+
 #[test]
 fn a_fenced_broker_is_not_waited_for() {
     let (mut leader, _) = leader(&[1, 2], &[1, 2], 1);
