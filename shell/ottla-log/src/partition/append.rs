@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::{Partition, Progress, State};
 use crate::fault::{AppendError, LogError};
 use crate::options::{AppendOptions, Appended, FlushMode};
-use crate::producers::{BatchMemory, EndMarker, Verdict, end_marker};
+use crate::producers::{BatchMemory, EndMarker, Producers, Verdict, end_marker};
 use crate::tail::{Memory, Place};
 use crate::validate::{Depth, Origin, Rules, Validated, assign, validate};
 use crate::wal::{Author, EntryHead, EntryKind, Placed, StageError, Staged, Urgency};
@@ -35,7 +35,14 @@ impl<E: Env> Partition<E> {
             now_ms: options.now_ms,
         };
         let validated = validate(records, &rules)?;
+        let begun_anew = match options.origin {
+            Origin::Replica => self.begin_within(&validated.batches[0], options.leader_epoch)?,
+            _ => None,
+        };
         let (appended, replicated) = self.append_validated(&validated, options)?;
+        if let Some(log_start) = begun_anew {
+            self.delete_before(log_start);
+        }
         if !options.defer_write {
             match self.volume.options.flush {
                 FlushMode::Wal => self.volume.wal.kick(),
@@ -197,6 +204,9 @@ fn take_in(
         let end = at + header.size_in_bytes();
         state.apply(&header, *marker, Place { buffer, memory: memory.take(), range: at..end });
         at = end;
+    }
+    if epoch.is_none() && planted(Plant::FollowerForgetsProducers) {
+        state.producers = Producers::new().into();
     }
     assert!(at == range.end, "validate counts all batches");
     state.undurable.push_back((lsn, state.log_end));

@@ -12,7 +12,7 @@ use ottla_protocol::records::BatchHeader;
 
 use super::{Partition, State};
 use crate::checkpoint::{SegmentRecord, encode_name};
-use crate::fault::LogError;
+use crate::fault::{AppendError, LogError};
 use crate::options::{DeletedRecords, TopicPartition};
 use crate::producers::end_marker;
 use crate::retention::{Bounds, Plan, SegmentFacts, plan};
@@ -121,6 +121,48 @@ impl<E: Env> Partition<E> {
         self.advance_log_start(&mut state, offset)
     }
 
+    /// Where a leader's log starts in the middle of a batch, as DeleteRecords leaves it, the whole
+    /// batch is what a follower is sent. A log that holds nothing yet begins with it; where it started
+    /// before is answered, for [`Partition::delete_before`] once the batch is there.
+    pub(super) fn begin_within(
+        self: &Arc<Self>,
+        first: &BatchHeader,
+        epoch: i32,
+    ) -> Result<Option<i64>, AppendError> {
+        let is_within = |state: &State| {
+            state.log_start == state.log_end
+                && first.base_offset < state.log_end
+                && first.next_offset() > state.log_end
+                && !state.deleted
+                && state.part.may_cut(Some(epoch)).is_ok()
+        };
+        if !is_within(&self.state.lock()) || planted(Plant::BatchBeforeStartRefused) {
+            return Ok(None);
+        }
+        // An append waits for no disk: whoever writes files is soon done.
+        let Some(_files) = self.files.try_lock() else { return Err(AppendError::Busy) };
+        let mut state = self.state.lock();
+        if !is_within(&state) {
+            return Ok(None);
+        }
+        let (kind, offset) = (EntryKind::Restart, first.base_offset);
+        let head = EntryHead { kind, number: self.number, offset, extra: 0 };
+        let lsn = self.stage(&mut state, &head, 0, Urgency::MustGo, |_| {})?.lsn;
+        let log_start = state.log_start;
+        let gone = state.restart(first.base_offset);
+        self.doom(&mut state, gone, lsn);
+        Ok(Some(log_start))
+    }
+
+    /// What a leader no longer shows is not shown here either. If that cannot be written now, the
+    /// leader's next answer asks for it.
+    pub(super) fn delete_before(self: &Arc<Self>, log_start: i64) {
+        let mut state = self.state.lock();
+        if let Err(error) = self.advance_log_start(&mut state, log_start) {
+            tracing::debug!(partition = %self.id, %error, "the log start is not moved yet");
+        }
+    }
+
     /// Notes that a leader epoch begins at the log end.
     ///
     /// # Errors
@@ -205,6 +247,9 @@ impl<E: Env> Partition<E> {
                 Some(kept) if kept.base_offset == last.base_offset => *kept = last,
                 _ => {}
             }
+        }
+        if planted(Plant::TruncationKeepsProducers) {
+            return self.doom(state, gone, lsn);
         }
         state.producers = below.producers.into();
         let tail: Vec<_> = state.tail.from(below.end.max(0)).map(|batch| batch.share()).collect();

@@ -92,10 +92,11 @@ impl<E: Env> Wal<E> {
 
     /// Writes one run and tells those concerned; says whether the log still works.
     fn write_run(&self, files: &mut WalFiles<E::Disk>) -> bool {
-        let Some(run) = self.staging.lock().take_run(self.known_durable()) else { return true };
+        // First of all: what a failed write had taken is not there to be taken again, and not durable.
         if self.offline.load(Ordering::Acquire) {
             return false;
         }
+        let Some(run) = self.staging.lock().take_run(self.known_durable()) else { return true };
         let began = self.env.now();
         let written = files.write(run.group(), run.start_lsn);
         self.note_nanos(self.env.now().since(began).as_nanos());

@@ -180,6 +180,49 @@ fn each_part_takes_its_own() {
     });
 }
 
+/// Goal: a follower that comes to a leader whose log starts in the middle of a batch takes the batch, shows
+/// of it what the leader shows, and goes on so after a kill. DeleteRecords stops at no batch's border.
+#[test]
+fn a_follower_begins_in_the_middle_of_a_batch() {
+    scenario("middle", async |env, path| {
+        let leaders = open(&env, &path.join("leader"));
+        let leader = partition(&leaders);
+        leader.lead(2).unwrap();
+        let records: [&[u8]; 4] = [b"a", b"b", b"c", b"d"];
+        leader.append(batch(&records, 5), &AppendOptions::client(2, 5)).unwrap();
+        leaders.commit().await;
+        leaders.wait_durable(leaders.staged()).await.unwrap();
+        leader.delete_records_before(2).unwrap();
+        let options = ReadOptions { max_bytes: 1 << 20, min_one_batch: true, upper: 4 };
+        let read = leader.read_blocking(2, &options).unwrap().into_bytes();
+
+        let followers = open(&env, &path.join("follower"));
+        let follower = partition(&followers);
+        follower.set_replicated(true).unwrap();
+        follower.follow(2);
+        follower.restart_following(2, 2).unwrap();
+        let lsn = follower.append(read.clone(), &replica(2)).unwrap().lsn;
+        follower.advance_high_watermark(4);
+        let shown = |log: &Arc<Partition<OsEnv>>| {
+            let offsets = log.offsets();
+            (offsets.log_start, offsets.log_end, log.end_offset_for_epoch(2))
+        };
+        assert_eq!(shown(&follower), (2, 4, (2, 4)));
+        let again = code(follower.append(read.clone(), &replica(2)));
+        assert_eq!(again, Some(ErrorCode::OffsetOutOfRange), "it holds something now");
+        followers.commit().await;
+        followers.wait_durable(lsn.max(followers.staged())).await.unwrap();
+        followers.abandon().await;
+        let followers = open(&env, &path.join("follower"));
+        let follower = partition(&followers);
+        assert_eq!(shown(&follower), (2, 4, (2, 4)));
+        let whole = follower.read_blocking(2, &options).unwrap().into_bytes();
+        assert_eq!(whole, read);
+        followers.close().await;
+        leaders.close().await;
+    });
+}
+
 /// Goal: an epoch that a leader noted and wrote nothing in is forgotten by a truncation to the log end,
 /// for good; otherwise it would diverge from the next leader for ever.
 #[test]
