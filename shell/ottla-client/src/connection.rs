@@ -14,7 +14,8 @@ use ottla_protocol::messages::{RequestHeader, ResponseHeader};
 use ottla_protocol::{Decoder, Encoder, Message, Request, Str};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::error::{Error, Result};
 use crate::options::{ClientOptions, host_and_port};
@@ -39,6 +40,8 @@ pub struct Connection<E: Env> {
 /// Who waits for which answer, or why nobody will get one.
 struct Waiting {
     state: Mutex<WaitingState>,
+    /// Nothing more is to be written.
+    ended: watch::Sender<bool>,
 }
 
 struct WaitingState {
@@ -88,6 +91,7 @@ impl<E: Env> Connection<E> {
         let address: Arc<str> = address.into();
         let waiting = Arc::new(Waiting {
             state: Mutex::new(WaitingState { callers: BTreeMap::new(), failed: None }),
+            ended: watch::Sender::new(false),
         });
         let (frames, queue) = mpsc::channel(FRAMES_QUEUED_MAX);
         let writing = write_frames(writer, queue, waiting.clone(), address.clone());
@@ -151,16 +155,7 @@ impl<E: Env> Connection<E> {
         let body = match self.env.timeout(limit, answer).await {
             Ok(Ok(body)) => body?,
             Ok(Err(_)) => return Err(self.failure()),
-            Err(_) => {
-                let error = Error::Timeout {
-                    doing: format!("{} to {}", R::NAME, self.address),
-                    after: limit,
-                };
-                // What comes after may be answered no better, and out of step.
-                self.waiting.fail(error.clone());
-                self.reader.abort();
-                return Err(error);
-            }
+            Err(_) => return Err(self.time_is_up(R::NAME, limit)),
         };
         self.decode::<R>(body, version)
     }
@@ -170,7 +165,29 @@ impl<E: Env> Connection<E> {
         let version = self.version_of::<R>()?;
         let correlation = self.correlation.fetch_add(1, Ordering::Relaxed);
         let frame = self.encode(request, version, correlation)?;
-        self.frames.send(frame).await.map_err(|_| self.failure())
+        self.enqueue(R::NAME, frame).await
+    }
+
+    /// Gives a frame to the writer, which takes no more of them while the peer takes nothing in. A
+    /// peer that does not for the time of an answer is gone, whether it says so or not.
+    async fn enqueue(&self, name: &str, frame: Vec<Bytes>) -> Result<()> {
+        let frame = match self.frames.try_send(frame) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(_)) => return Err(self.failure()),
+            Err(TrySendError::Full(frame)) => frame,
+        };
+        match self.env.timeout(self.request_timeout, self.frames.send(frame)).await {
+            Ok(sent) => sent.map_err(|_| self.failure()),
+            Err(_) => Err(self.time_is_up(name, self.request_timeout)),
+        }
+    }
+
+    /// What comes after a time-out may be answered no better, and out of step: the connection ends.
+    fn time_is_up(&self, name: &str, after: Duration) -> Error {
+        let error = Error::Timeout { doing: format!("{name} to {}", self.address), after };
+        self.waiting.fail(error.clone());
+        self.reader.abort();
+        error
     }
 
     /// Queues a request; its answer comes through the receiver, as the bytes after the length.
@@ -183,9 +200,7 @@ impl<E: Env> Connection<E> {
         let frame = self.encode(request, version, correlation)?;
         let (tell, answer) = oneshot::channel();
         self.waiting.register(correlation, tell)?;
-        if self.frames.send(frame).await.is_err() {
-            return Err(self.failure());
-        }
+        self.enqueue(R::NAME, frame).await?;
         Ok(answer)
     }
 
@@ -263,6 +278,8 @@ impl Waiting {
         for (_, tell) in std::mem::take(&mut state.callers) {
             let _ = tell.send(Err(error.clone()));
         }
+        drop(state);
+        self.ended.send_replace(true);
     }
 
     fn failure(&self, address: &str) -> Error {
@@ -279,11 +296,28 @@ async fn write_frames<W: AsyncWrite + Unpin>(
     waiting: Arc<Waiting>,
     address: Arc<str>,
 ) {
-    while let Some(frame) = queue.recv().await {
-        if let Err(error) = write_frame(&mut writer, frame).await {
-            let reason = error.to_string();
-            waiting.fail(Error::Disconnected { address: address.to_string(), reason });
-            return;
+    let mut ended = waiting.ended.subscribe();
+    loop {
+        let write_next = async {
+            match queue.recv().await {
+                Some(frame) => write_frame(&mut writer, frame).await.map(|()| true),
+                None => Ok(false),
+            }
+        };
+        let written = tokio::select! {
+            biased;
+            // A write to a peer that is gone may not end by itself.
+            _ = ended.wait_for(|ended| *ended) => return,
+            written = write_next => written,
+        };
+        match written {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                let reason = error.to_string();
+                waiting.fail(Error::Disconnected { address: address.to_string(), reason });
+                return;
+            }
         }
     }
     let _ = writer.shutdown().await;

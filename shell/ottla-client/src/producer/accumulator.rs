@@ -5,6 +5,10 @@
 //! Order: batches of a partition get their sequence when first sent and leave in that order. After a
 //! failure nothing of the partition is sent until all that was on its way has come back; then the
 //! failed ones go again, lowest sequence first, one at a time.
+//!
+//! What was sent once goes again under the same id and sequence, also after the producer has got another
+//! id: it may be in the log, and only so does the broker know it again. Under the new id goes what the
+//! broker has refused.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -25,6 +29,8 @@ pub(super) struct Batch {
     opened: MonoTime,
     /// Set when first sent; from then on the bytes stay the same.
     pub(super) sequence: Option<i32>,
+    /// The id that the sequence counts under.
+    producer: Option<(i64, i16)>,
     bytes: Option<Bytes>,
     /// Why it was not yet delivered, for the message when its time is up.
     pub(super) trouble: Option<Error>,
@@ -36,6 +42,8 @@ struct Queue {
     ready: VecDeque<Batch>,
     /// By sequence.
     again: VecDeque<Batch>,
+    /// Sent under a former id and not in the log: before all others, under the present one.
+    anew: VecDeque<Batch>,
     in_flight: usize,
     /// A batch that failed before is on its way again. Nothing new is sent meanwhile: if its answer
     /// is lost once more, the broker must still remember it among the last five.
@@ -183,7 +191,7 @@ impl Accumulator {
         }
         for (_, batch) in &due.expired {
             // A batch that was sent once may or may not be in the log: its sequence is spent.
-            self.renew |= self.idempotent && batch.sequence.is_some();
+            self.renew |= batch.sequence.is_some() && batch.producer == self.producer;
             self.unfinished -= 1;
         }
         due
@@ -196,7 +204,8 @@ impl Accumulator {
         let Some(queue) = self.queues.get_mut(partition) else { return };
         queue.in_flight -= 1;
         queue.retrying = false;
-        if let (true, Some(sequence)) = (appended, batch.sequence) {
+        let is_current = batch.producer == self.producer;
+        if let (true, true, Some(sequence)) = (appended, is_current, batch.sequence) {
             queue.known = true;
             // One that came again may be older than what was acknowledged meanwhile.
             let next = wrap(sequence, batch.records.len());
@@ -205,7 +214,7 @@ impl Accumulator {
                 queue.expected_sequence = next;
             }
         }
-        self.renew |= self.idempotent && !appended;
+        self.renew |= self.idempotent && !appended && is_current;
     }
 
     /// A batch is to be sent again, not before a moment.
@@ -224,11 +233,29 @@ impl Accumulator {
         queue.again.insert(at.unwrap_or(queue.again.len()), batch);
     }
 
+    /// Whether a batch was sent under an id that is no longer the producer's.
+    pub(super) fn is_of_former_id(&self, batch: &Batch) -> bool {
+        batch.sequence.is_some() && batch.producer != self.producer
+    }
+
+    /// A batch of a former id is not in the log and never will be: it is sent as a new one.
+    pub(super) fn anew(&mut self, partition: &TopicPartition, mut batch: Batch) {
+        self.in_flight -= 1;
+        let Some(queue) = self.queues.get_mut(partition) else { return };
+        queue.in_flight -= 1;
+        queue.retrying = false;
+        (batch.sequence, batch.producer, batch.bytes) = (None, None, None);
+        queue.anew.push_back(batch);
+    }
+
     /// Whether something that precedes a batch has not been acknowledged yet. If what follows it has been, it
     /// can no longer be appended.
     pub(super) fn is_behind_another(&self, partition: &TopicPartition, batch: &Batch) -> bool {
         let Some(queue) = self.queues.get(partition) else { return false };
         let Some(sequence) = batch.sequence else { return false };
+        if batch.producer != self.producer {
+            return false;
+        }
         let ahead = sequence.wrapping_sub(queue.expected_sequence) & i32::MAX;
         (1..i32::MAX / 2).contains(&ahead)
     }
@@ -241,11 +268,6 @@ impl Accumulator {
             queue.next_sequence = 0;
             queue.expected_sequence = 0;
             queue.known = false;
-            while let Some(mut batch) = queue.again.pop_back() {
-                batch.sequence = None;
-                batch.bytes = None;
-                queue.ready.push_front(batch);
-            }
         }
     }
 }
@@ -270,7 +292,8 @@ impl Queue {
     ) -> Wait {
         let in_order = self.again.is_empty() && !self.retrying && self.known;
         let blocked = self.in_flight >= if in_order { in_flight_max } else { 1 };
-        let lingers = match (&self.gathering, self.again.is_empty() && self.ready.is_empty()) {
+        let waiting = [&self.again, &self.anew, &self.ready];
+        let lingers = match (&self.gathering, waiting.iter().all(|batches| batches.is_empty())) {
             (_, false) => now,
             (None, true) => return Wait::Idle,
             (Some(batch), true) if hurry || batch.size >= batch_bytes => now,
@@ -291,10 +314,11 @@ impl Queue {
             self.retrying = true;
             return batch;
         }
-        let first = self.ready.pop_front().or_else(|| self.gathering.take());
+        let first = self.anew.pop_front().or_else(|| self.ready.pop_front());
+        let first = first.or_else(|| self.gathering.take());
         let mut batch = first.expect("taken only when a batch is due");
         let sequence = self.next_sequence;
-        batch.sequence = producer.map(|_| sequence);
+        (batch.sequence, batch.producer) = (producer.map(|_| sequence), producer);
         let (producer_id, producer_epoch) = producer.unwrap_or((NO_PRODUCER_ID, -1));
         batch.bytes = Some(batch.build(BatchOptions {
             producer_id,
@@ -307,7 +331,7 @@ impl Queue {
     }
 
     fn expire(&mut self, now: MonoTime, limit: Duration, mut expired: impl FnMut(Batch)) {
-        for queue in [&mut self.again, &mut self.ready] {
+        for queue in [&mut self.again, &mut self.anew, &mut self.ready] {
             while queue.front().is_some_and(|batch| now.since(batch.opened) >= limit) {
                 queue.pop_front().into_iter().for_each(&mut expired);
             }
@@ -320,7 +344,15 @@ impl Queue {
 
 impl Batch {
     fn new(opened: MonoTime) -> Batch {
-        Batch { records: Vec::new(), size: 0, opened, sequence: None, bytes: None, trouble: None }
+        Batch {
+            records: Vec::new(),
+            size: 0,
+            opened,
+            sequence: None,
+            producer: None,
+            bytes: None,
+            trouble: None,
+        }
     }
 
     fn build(&self, options: BatchOptions) -> Bytes {

@@ -76,8 +76,14 @@ fn answered<E: Env>(
             let message = told.or(answer.error_message.as_deref());
             let doing = format!("send to {partition}");
             let error = Error::answer(answer.error_code, doing, message);
+            let is_out_of_order = code == ErrorCode::OutOfOrderSequenceNumber;
+            if is_out_of_order && shared.state.lock().is_of_former_id(&batch) {
+                shared.state.lock().anew(partition, batch);
+                shared.wake.notify_one();
+                return;
+            }
             // Out of order only because one before it is still to come again.
-            let overtaken = code == ErrorCode::OutOfOrderSequenceNumber
+            let overtaken = is_out_of_order
                 && shared.state.lock().is_behind_another(partition, &batch);
             if overtaken || error.is_retriable() {
                 troubled(shared, partition, batch, error);

@@ -192,6 +192,66 @@ fn nothing_overtakes_the_first_batch_of_a_producer_id() {
     }
 }
 
+/// Goal: when a batch's time is up and the producer gets another id, what was sent after that batch is in
+/// the log once. Method: two batches on their way, of which both or none reach the log and whose answers
+/// are lost; the first is given up, the second goes again.
+#[test]
+fn another_id_doubles_nothing() {
+    for reaches_the_log in [true, false] {
+        let options = ProducerOptions {
+            batch_bytes: 1,
+            delivery_timeout: Duration::from_secs(10),
+            ..ProducerOptions::default()
+        };
+        let memory = Arc::new(Semaphore::new(10));
+        let mut accumulator = Accumulator::new(&options);
+        accumulator.producer = Some(PRODUCER);
+        // The broker's memory of each id.
+        let (mut former, mut present) = (Broker::default(), Broker::default());
+        let at = |seconds| MonoTime::default() + Duration::from_secs(seconds);
+        let take = |accumulator: &mut Accumulator, seconds| {
+            let due = accumulator.due(at(seconds), |_| Some(1));
+            (due.by_leader.into_values().flatten().map(|(_, batch)| batch).next(), due.expired)
+        };
+        let mut told = Vec::new();
+        for (number, seconds) in [(0, 0), (1, 1), (2, 5)] {
+            let (pending, receiver) = pending(number, &memory);
+            accumulator.add(pending, 26, Some(0), 1, at(seconds), || 0).unwrap();
+            told.push(receiver);
+        }
+        let first = take(&mut accumulator, 5).0.unwrap();
+        former.append(&first.bytes()).unwrap();
+        accumulator.end(&partition(), &first, true);
+        for batch in [(); 2].map(|()| take(&mut accumulator, 5).0.unwrap()) {
+            if reaches_the_log {
+                former.append(&batch.bytes()).unwrap();
+            }
+            accumulator.again(&partition(), batch, at(5));
+        }
+        let (again, expired) = take(&mut accumulator, 12);
+        assert!(expired.len() == 1 && accumulator.renew);
+        accumulator.again(&partition(), again.unwrap(), at(12));
+        assert!(take(&mut accumulator, 12).0.is_none(), "first another id");
+        accumulator.renewed((PRODUCER.0 + 1, 0));
+        let again = take(&mut accumulator, 12).0.unwrap();
+        match former.append(&again.bytes()) {
+            Ok(offset) => assert_eq!((offset, reaches_the_log), (2, true)),
+            Err(code) => {
+                assert_eq!((code, reaches_the_log), (ErrorCode::OutOfOrderSequenceNumber, false));
+                assert!(accumulator.is_of_former_id(&again));
+                accumulator.anew(&partition(), again);
+                let anew = take(&mut accumulator, 12).0.unwrap();
+                assert_eq!(present.append(&anew.bytes()), Ok(0));
+                accumulator.end(&partition(), &anew, true);
+                assert!(!accumulator.renew);
+            }
+        }
+        let logged: Vec<Bytes> = former.log.into_iter().chain(present.log).collect();
+        let last = logged.iter().filter(|value| **value == "2").count();
+        assert_eq!(last, 1);
+    }
+}
+
 #[test]
 fn sequences_wrap() {
     assert_eq!(wrap(i32::MAX, 1), 0);
