@@ -12,15 +12,16 @@ use crate::source;
 pub(crate) const USAGE: &str = "usage: cargo xtask sim [OPTIONS]
 
   --seconds S       for all stories together (60)
-  --only NAME       one story: quorum, partition, swarm-1, swarm-3, swarm-5, log-life, group-life, broker, log
+  --only NAME       one story: quorum, partition, controller, swarm-1, swarm-3, swarm-5, log-life, group-life, broker, log
   --start X         the first seed (0)
   --binary PATH     ottla-sim; built with --release if it is not given
   --short           half a minute of everything";
 
 /// A story: its name, its arguments, and its share of the time.
-const STORIES: [(&str, &[&str], u64); 9] = [
+const STORIES: [(&str, &[&str], u64); 10] = [
     ("quorum", &["--height", "quorum"], 2),
     ("partition", &["--height", "partition"], 2),
+    ("controller", &["--height", "controller"], 1),
     ("swarm-1", &["--height", "swarm", "--nodes", "1"], 4),
     ("swarm-3", &["--height", "swarm", "--nodes", "3"], 8),
     ("swarm-5", &["--height", "swarm", "--nodes", "5"], 2),

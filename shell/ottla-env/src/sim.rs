@@ -26,6 +26,7 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
+pub use core::here;
 pub use disk::{LossPlan, Op, Recording, SimDisk, SimFile, SimLock};
 pub use env::{SimEnv, SimSleep};
 pub use random::Random;

@@ -8,6 +8,8 @@
 
 pub mod history;
 
+pub mod log;
+
 pub mod checkers;
 
 pub mod wire;

@@ -2,23 +2,29 @@
 
 use std::process::ExitCode;
 
+use ottla_sim::log::Printer;
 use ottla_sim::node::Flush;
 use ottla_sim::runner::{Height, Plan, replay, run};
 
+/// As in the broker's own binary; a world is many small things that live for moments.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const USAGE: &str =
     "usage: ottla-sim run [--seeds N] [--start S] [--seed X] [--height H] [--nodes N]
-                     [--flush wal|none] [--each] [-v]
+                     [--flush wal|none] [--each] [--log LEVEL] [-v]
        ottla-sim plants [--seeds N] [--short] [--only NAME]   (with the feature `planted`)
 
   --seeds N   how many seeds to run (100)
   --start S   the first of them (0)
   --seed X    only this seed, with its numbers
-  --height H  swarm: clusters and all that can go wrong; quorum, partition: machines
-              alone; broker: the whole broker and power cuts;
+  --height H  swarm: clusters and all that can go wrong; quorum, partition,
+              controller: machines alone; broker: the whole broker and power cuts;
               log, log-life: the log alone; group-life: a shard of groups alone
   --nodes N   of a swarm's cluster (1)
   --flush M   ottla.flush: wal (nothing may be lost) or none (losses are found)
   --each      each seed's numbers as a line for programs; goes on after a failure
+  --log LEVEL what brokers log down to this level (info, debug), with machine and time
   -v          each seed's numbers";
 
 /// Violations shown of a failed seed.
@@ -110,6 +116,7 @@ fn parse(args: &[String]) -> Result<Plan, String> {
             "--start" => plan.start = number()?,
             "--seed" => (plan.start, plan.seeds, plan.verbose) = (number()?, 1, true),
             "--nodes" => nodes = u8::try_from(number()?).map_err(|error| error.to_string())?,
+            "--log" => log_down_to(value)?,
             "--flush" => plan.flush = flush(value)?,
             "--height" => plan.height = height(value)?,
             _ => return Err(format!("{flag} is unknown")),
@@ -120,6 +127,11 @@ fn parse(args: &[String]) -> Result<Plan, String> {
     }
     plan.seeds = plan.seeds.min(u64::MAX - plan.start);
     Ok(plan)
+}
+
+fn log_down_to(word: &str) -> Result<(), String> {
+    let level = word.parse().map_err(|_| format!("--log {word}: not a level"))?;
+    tracing::subscriber::set_global_default(Printer::new(level)).map_err(|error| error.to_string())
 }
 
 fn flush(word: &str) -> Result<Flush, String> {
@@ -138,9 +150,11 @@ fn height(word: &str) -> Result<Height, String> {
         "group-life" => Ok(Height::GroupLife),
         "quorum" => Ok(Height::Quorum),
         "partition" => Ok(Height::Partition),
+        "controller" => Ok(Height::Controller),
         "swarm" => Ok(Height::Swarm(1)),
         _ => Err(format!(
-            "--height is swarm, quorum, partition, broker, log, log-life or group-life, not {word}"
+            "--height is swarm, quorum, partition, controller, broker, log, log-life or group-life, \
+             not {word}"
         )),
     }
 }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::checkers::Violation;
 use crate::node::Flush;
 use crate::scenarios::{
-    Report, group_life, log_life, log_power_cut, partition, power_cut, quorum, swarm,
+    Report, controller, group_life, log_life, log_power_cut, partition, power_cut, quorum, swarm,
 };
 
 /// How much of the house stands in the simulator.
@@ -24,6 +24,8 @@ pub enum Height {
     Quorum,
     /// A partition of machines alone.
     Partition,
+    /// The controller's machine alone.
+    Controller,
     /// A cluster of so many nodes, and everything that can go wrong.
     Swarm(u8),
 }
@@ -37,6 +39,7 @@ impl Height {
             Height::GroupLife => "group-life".to_owned(),
             Height::Quorum => "quorum".to_owned(),
             Height::Partition => "partition".to_owned(),
+            Height::Controller => "controller".to_owned(),
             Height::Swarm(nodes) => format!("swarm --nodes {nodes}"),
         }
     }
@@ -109,6 +112,7 @@ fn run_one(seed: u64, plan: &Plan) -> Report {
         Height::GroupLife => from_group(group_life::run(seed)),
         Height::Quorum => from_quorum(quorum::run(seed)),
         Height::Partition => from_partition(partition::run(seed)),
+        Height::Controller => from_controller(controller::run(seed)),
         Height::Swarm(nodes) => from_swarm(swarm::run(seed, usize::from(nodes), plan.flush)),
     };
     catch_unwind(AssertUnwindSafe(tell)).unwrap_or_else(|panic| {
@@ -157,6 +161,17 @@ fn from_partition(partition: partition::Outcome) -> Report {
         steps: partition.steps,
         choice: partition.choice,
         trace_hash: partition.trace_hash,
+        ..Report::default()
+    }
+}
+
+fn from_controller(controller: controller::Outcome) -> Report {
+    Report {
+        violations: violations(controller.violations),
+        acknowledged: controller.records,
+        took_ms: controller.took_ms,
+        choice: controller.choice,
+        trace_hash: controller.trace_hash,
         ..Report::default()
     }
 }

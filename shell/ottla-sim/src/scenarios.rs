@@ -1,5 +1,6 @@
 //! Stories with a seed: each builds a world, lets it fail, and returns what the checkers say.
 
+pub mod controller;
 pub mod group_life;
 pub mod log_life;
 pub mod log_power_cut;

@@ -1,6 +1,7 @@
 //! AlterPartition, versions 2 and 3: the leader of a partition says who is in sync with it. It is the
 //! only one that may, and only for brokers that are up, in the life the leader heard of (KIP-903).
 
+use ottla_plant::{Plant, planted};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::alter_partition_request::PartitionData as AskedPartition;
 use ottla_protocol::messages::alter_partition_response::{PartitionData, TopicData};
@@ -167,6 +168,8 @@ fn check(
 
 fn is_eligible(broker: Option<&Broker>, member: Member) -> bool {
     broker.is_some_and(|broker| {
-        broker.is_active() && (member.epoch == ANY_EPOCH || member.epoch == broker.epoch)
+        let is_up = broker.is_active() || planted(Plant::FencedReplicaAdmitted);
+        let is_it = member.epoch == ANY_EPOCH || member.epoch == broker.epoch;
+        is_up && (is_it || planted(Plant::FormerLifeAdmitted))
     })
 }

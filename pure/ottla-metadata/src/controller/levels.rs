@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use ottla_plant::{Plant, planted};
+
 use crate::image::Brokers;
 
 #[derive(Debug, Clone)]
@@ -25,7 +27,7 @@ impl Levels {
 
     /// Marks what a new controller cannot know. Does nothing later.
     pub(super) fn look_around(&mut self, brokers: &Brokers) {
-        if std::mem::take(&mut self.is_new) {
+        if std::mem::take(&mut self.is_new) && !planted(Plant::FailoverForgotten) {
             let departed = brokers.iter().filter(|broker| !broker.is_active());
             self.departed.extend(departed.map(|broker| broker.id));
         }

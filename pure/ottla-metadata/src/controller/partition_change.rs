@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use ottla_plant::{Plant, planted};
 use ottla_protocol::Uuid;
 use ottla_protocol::messages::PartitionChangeRecord;
 
@@ -140,7 +141,9 @@ impl<'a> PartitionChange<'a> {
         self.record_eligible(&mut record);
         // Where eligible replicas are not tracked the last member never leaves the ISR.
         if record.isr.is_none()
-            && (!self.isr.is_empty() || self.rules.eligible_leader_replicas)
+            && (!self.isr.is_empty()
+                || self.rules.eligible_leader_replicas
+                || planted(Plant::LastReplicaDropped))
             && self.isr != self.partition.isr
         {
             record.isr = Some(self.isr.clone());
@@ -201,7 +204,9 @@ impl<'a> PartitionChange<'a> {
         if elected.is_unclean {
             // Nobody else is known to have what the new leader has.
             record.isr = Some(vec![elected.leader]);
-            if self.partition.leader_recovery_state != RECOVERING {
+            if self.partition.leader_recovery_state != RECOVERING
+                && !planted(Plant::UncleanLeaderUnmarked)
+            {
                 record.leader_recovery_state = RECOVERING;
             }
         }

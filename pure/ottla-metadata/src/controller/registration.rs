@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use ottla_plant::{Plant, planted};
 use ottla_protocol::messages::BrokerRegistrationRequest;
 use ottla_protocol::messages::RegisterBrokerRecord;
 use ottla_protocol::messages::register_broker_record::{BrokerEndpoint, BrokerFeature};
@@ -38,7 +39,7 @@ pub(super) fn register(
     let existing = image.brokers.get(id);
     let same = existing.filter(|broker| broker.incarnation_id == request.incarnation_id);
     let mut records = Vec::new();
-    if same.is_none() {
+    if same.is_none() && !planted(Plant::FormerLifeStaysInSync) {
         let detects = version >= VERSION_WITH_PREVIOUS_EPOCH;
         let previous = request.previous_broker_epoch;
         let is_clean = !detects || existing.is_some_and(|broker| broker.epoch == previous);
@@ -183,6 +184,7 @@ fn end_former_life(
         updates::of_partitions_within(image, soft, movement, ids, records, records_max)
     };
     let in_sync = &mut image.topics.in_sync_of(id).filter(shared);
+    let is_clean = is_clean || planted(Plant::EligibleAfterUncleanStop);
     if is_clean || !image.features.has_eligible_leader_replicas() {
         return update(Movement::leaves(id), in_sync);
     }

@@ -83,8 +83,8 @@ fn answered<E: Env>(
                 return;
             }
             // Out of order only because one before it is still to come again.
-            let overtaken = is_out_of_order
-                && shared.state.lock().is_behind_another(partition, &batch);
+            let overtaken =
+                is_out_of_order && shared.state.lock().is_behind_another(partition, &batch);
             if overtaken || error.is_retriable() {
                 troubled(shared, partition, batch, error);
             } else {

@@ -3,6 +3,7 @@
 //! No task is polled, woken up from outside or dropped while the lock is held: all three may come
 //! back for it. (Waking one of our own tasks only touches the ready list.)
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
@@ -18,6 +19,7 @@ use super::network::{Network, NodeId};
 use super::random::Random;
 use super::timers::Timers;
 use super::trace::Trace;
+use crate::time::MonoTime;
 
 /// The wall clock of a machine without skew when a world begins: 2026-01-01.
 const WALL_START_MS: i64 = 1_767_225_600_000;
@@ -25,6 +27,18 @@ const WALL_START_MS: i64 = 1_767_225_600_000;
 const START_NANOS: u64 = 1_000_000_000;
 /// A step of a task takes some time, so that a busy loop does not stop the clock.
 const STEP_NANOS: (u64, u64) = (100, 2_000);
+
+thread_local! {
+    /// Where and when the task that runs on this thread is: a machine's number and the time.
+    static HERE: Cell<(Option<u8>, u64)> = const { Cell::new((None, 0)) };
+}
+
+/// Which machine's task runs on this thread, counted from 0 in the order they were made, and since
+/// when; for a reader of logs.
+pub fn here() -> (Option<u8>, MonoTime) {
+    let (node, now) = HERE.get();
+    (node, MonoTime(now))
+}
 
 pub(super) type TaskId = u64;
 type BoxedFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -269,7 +283,9 @@ impl Core {
     pub(super) fn run(&self, id: TaskId) {
         let taken = {
             let mut world = self.world.lock();
+            let now = world.now;
             world.tasks.get_mut(&id).and_then(|slot| {
+                HERE.set((Some(slot.node.0), now));
                 slot.wakeup.queued.store(false, Ordering::Relaxed);
                 slot.polls += 1;
                 Some((slot.future.take()?, slot.wakeup.clone()))

@@ -78,7 +78,12 @@ fn heal(world: &mut World) {
     }
     let isr = world.controller.state.isr.len();
     if isr != all.len() {
-        let text = format!("{isr} of {} replicas are in sync after all is well again", all.len());
+        let parts: Vec<String> = all.iter().map(|id| world.part_of(*id)).collect();
+        let text = format!(
+            "{isr} of {} replicas are in sync after all is well again: {}",
+            all.len(),
+            parts.join("; ")
+        );
         return world.watchers.liveness(text);
     }
     world.check_the_end();

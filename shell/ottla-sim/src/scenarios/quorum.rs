@@ -67,7 +67,7 @@ fn heal(world: &mut World) {
     world.cut.clear();
     let all: Vec<NodeId> = world.nodes.keys().copied().collect();
     for id in &all {
-        world.nodes.get_mut(id).expect("a node").paused = false;
+        world.resume(*id);
         if world.nodes[id].raft.is_none() {
             world.start(*id);
         }

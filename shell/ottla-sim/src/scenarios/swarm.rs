@@ -129,10 +129,11 @@ impl Story<'_> {
         // Nothing new is begun, and what was begun comes to its end.
         self.setup.stopping.store(true, Ordering::Relaxed);
         self.until_all_serve(CALM_LIMIT).await?;
-        for task in tasks {
+        self.who_serves_knows().await?;
+        for (who, task) in tasks {
             let left = CALM_LIMIT.saturating_sub(self.sim.now().since(calm_since));
             let ended = self.clients[0].timeout(left, task).await;
-            let _stopped = ended.map_err(|_| "liveness: a client's call did not end".to_owned())?;
+            let _stopped = ended.map_err(|_| format!("liveness: a call of a {who} did not end"))?;
         }
         self.close(calm_since).await
     }

@@ -2,6 +2,7 @@
 
 mod broker;
 mod client;
+mod controller;
 mod log;
 mod swarm;
 
@@ -17,7 +18,9 @@ fn keeps_its_promises(height: Height, start: u64, seeds: u64) -> Summary {
             report.violations.iter().take(10).map(ToString::to_string).collect();
         panic!("{}\nagain with: {}", shown.join("\n"), replay(*seed, &plan));
     }
-    assert!(summary.acknowledged > 0 && summary.cuts > 0, "the runs did something: {summary:?}");
+    let troubles = summary.cuts + summary.kills;
+    let did_something = summary.acknowledged > 0 && (troubles > 0 || seeds == 1);
+    assert!(did_something, "the runs did something: {summary:?}");
     summary
 }
 

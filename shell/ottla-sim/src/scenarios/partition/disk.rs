@@ -30,13 +30,15 @@ impl Disk {
         }
     }
 
-    /// The newest epoch up to `epoch`, and the offset after its last record.
+    /// The newest epoch up to `epoch`, and the offset after its last record. One older than all there
+    /// is ended where they begin, as the epoch cache of a log says.
     pub(super) fn end_of(&self, epoch: i32) -> EpochEnd {
-        let after = self.entries.partition_point(|entry| entry.epoch <= epoch);
-        match after.checked_sub(1) {
-            Some(last) => EpochEnd { epoch: self.entries[last].epoch, end_offset: after as i64 },
-            None => EpochEnd { epoch: -1, end_offset: -1 },
+        if self.entries.is_empty() {
+            return EpochEnd { epoch: -1, end_offset: -1 };
         }
+        let after = self.entries.partition_point(|entry| entry.epoch <= epoch);
+        let epoch = after.checked_sub(1).map_or(epoch, |last| self.entries[last].epoch);
+        EpochEnd { epoch, end_offset: after as i64 }
     }
 
     pub(super) fn raise(&mut self, mark: i64) {

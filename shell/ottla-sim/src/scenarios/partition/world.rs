@@ -111,6 +111,8 @@ pub(super) enum Letter {
 pub(super) struct Manner {
     lost_percent: u64,
     doubled_percent: u64,
+    /// Of questions to the controller, how many lie on the way until nobody waits for an answer.
+    late_percent: u64,
     delay_ms: u64,
     /// News of the controller take so long.
     news_ms: u64,
@@ -118,13 +120,20 @@ pub(super) struct Manner {
 }
 
 impl Manner {
-    pub(super) const QUIET: Manner =
-        Manner { lost_percent: 0, doubled_percent: 0, delay_ms: 2, news_ms: 2, sync_ms: 2 };
+    pub(super) const QUIET: Manner = Manner {
+        lost_percent: 0,
+        doubled_percent: 0,
+        late_percent: 0,
+        delay_ms: 2,
+        news_ms: 2,
+        sync_ms: 2,
+    };
 
     pub(super) fn new(random: &mut Random) -> Manner {
         Manner {
             lost_percent: [0, 0, 2, 20][random.index(4)],
             doubled_percent: [0, 3, 30][random.index(3)],
+            late_percent: [0, 0, 20, 60][random.index(4)],
             delay_ms: [2, 20, 400, 3_000][random.index(4)],
             news_ms: [2, 100, 2_000][random.index(3)],
             sync_ms: [1, 10, 300][random.index(3)],
@@ -191,6 +200,7 @@ impl World {
             return;
         }
         let epoch = self.controller.register(id);
+        tracing::debug!(now_ms = self.now_ms, id, epoch, "started");
         let node = self.node(id);
         node.up = true;
         node.boot += 1;
@@ -222,6 +232,7 @@ impl World {
         }
         let epoch = node.broker_epoch;
         self.crashes += 1;
+        tracing::debug!(now_ms = self.now_ms, id, kill, part = self.part_of(id), "stopped");
         self.check_in_sync();
         self.post(Letter::Fence { node: id, epoch }, SESSION_MS);
     }
@@ -267,10 +278,7 @@ impl World {
     fn step(&mut self, until_ms: i64) -> bool {
         let deadline = |node: &Node| match &node.role {
             Role::Leader(leader) if node.works() => leader.deadline_ms(),
-            // A pause that is over ends with the next fetch, which may have to wait for the disk.
-            Role::Follower(follower) if node.works() => {
-                follower.deadline_ms().filter(|at_ms| *at_ms > self.now_ms)
-            }
+            // A follower's pause ends with a letter.
             _ => None,
         };
         let ticks = self.nodes.iter().filter_map(|(id, node)| Some((deadline(node)?, *id)));
@@ -287,7 +295,7 @@ impl World {
             (Some((due, id)), _) if due <= until_ms => {
                 self.now_ms = due;
                 self.note(u64::from(id.unsigned_abs()) << 48);
-                self.tick(id);
+                self.lead(id, leader::Event::Tick);
             }
             _ => {
                 self.now_ms = until_ms;
@@ -300,13 +308,6 @@ impl World {
             self.watchers.liveness(format!("{} steps at {} ms: it spins", self.steps, self.now_ms));
         }
         self.watchers.is_content()
-    }
-
-    fn tick(&mut self, id: i32) {
-        match self.nodes[&id].role {
-            Role::Leader(_) => self.lead(id, leader::Event::Tick),
-            _ => self.look(id),
-        }
     }
 
     fn note(&mut self, what: u64) {
@@ -324,6 +325,12 @@ impl World {
         let node = self.nodes.get(&state.leader)?;
         let leads = |leader: &Leader| leader.leader_epoch() == state.leader_epoch;
         matches!(&node.role, Role::Leader(leader) if leads(leader)).then_some(state.leader)
+    }
+
+    /// What a node takes itself for, to be read when something is wrong.
+    pub(super) fn part_of(&self, id: i32) -> String {
+        let node = &self.nodes[&id];
+        format!("{id} {:?}, awaits {:?}, {:?}", node.role, node.awaits, node.disk.bounds())
     }
 
     /// A client produces `count` records with acks=all to `id`, whether that leads or not.
@@ -368,10 +375,16 @@ impl World {
         if self.random.chance(self.manner.lost_percent) {
             return;
         }
-        let copies = 1 + u32::from(self.random.chance(self.manner.doubled_percent));
+        let doubled = self.random.chance(self.manner.doubled_percent);
+        // Only fetches are told apart by what they say; a decision is asked for and answered once.
+        let is_decision = matches!(letter, Letter::Alter { .. } | Letter::Altered { .. });
+        let copies = 1 + u32::from(doubled && !is_decision);
+        let is_late =
+            matches!(letter, Letter::Alter { .. }) && self.random.chance(self.manner.late_percent);
+        let late_ms = if is_late { self.random.between(LOST_MS, 3 * LOST_MS) } else { 0 };
         for _ in 0..copies {
             let delay_ms = self.random.between(1, self.manner.delay_ms);
-            self.post(letter.clone(), delay_ms);
+            self.post(letter.clone(), delay_ms + late_ms);
         }
     }
 
@@ -408,7 +421,12 @@ impl World {
         let Role::Follower(follower) = &mut node.role else { return };
         let mut actions = Vec::new();
         follower.handle(now_ms, &node.disk.bounds(), event, &mut actions);
+        let (pause_ends_ms, boot) = (follower.deadline_ms(), node.boot);
         self.perform_following(id, &actions, log);
+        if let Some(at_ms) = pause_ends_ms {
+            let delay_ms = at_ms.saturating_sub(now_ms).max(0).unsigned_abs();
+            self.post(Letter::Look { node: id, boot }, delay_ms);
+        }
     }
 
     /// Something happened to the node's leader.

@@ -18,9 +18,10 @@ enum Fault {
     Pause,
     Snapshot,
     Resignation,
+    FigureEight,
 }
 
-const ALL: [Fault; 10] = [
+const ALL: [Fault; 11] = [
     Fault::Crash,
     Fault::CrashOfAll,
     Fault::OneWayCut,
@@ -31,7 +32,11 @@ const ALL: [Fault; 10] = [
     Fault::Pause,
     Fault::Snapshot,
     Fault::Resignation,
+    Fault::FigureEight,
 ];
+
+/// Long enough for an election, with what went wrong before it.
+const ELECTED_MS: i64 = 12_000;
 
 /// What a seed chose.
 #[derive(Debug)]
@@ -141,7 +146,39 @@ fn strike(fault: Fault, world: &mut World) {
         Fault::Pause => world.pause(one),
         Fault::Snapshot => world.snapshot(one),
         Fault::Resignation => world.event(one, Event::Resign),
+        Fault::FigureEight => drop(figure_eight(world)),
     }
+}
+
+/// Raft's figure 8: a leader has records that nobody else has, another is elected without them and has
+/// some of its own, the first leads again and spreads the old ones, and the second comes back in the
+/// middle of that. Nothing of an earlier epoch is committed by being spread. `None` where it does not
+/// come so far.
+fn figure_eight(world: &mut World) -> Option<()> {
+    let voters = world.voters();
+    let first = world.leader().filter(|_| voters.len() > 2)?;
+    let all: Vec<NodeId> = world.nodes.keys().copied().collect();
+    world.cut.clear();
+    isolate(world, first, &all);
+    world.propose(first, 16);
+    let old_end = world.nodes[&first].disk.end();
+    let another = |world: &World| world.leader().is_some_and(|leader| leader != first);
+    world.run_until(ELECTED_MS, another).then_some(())?;
+    let second = world.leader()?;
+    isolate(world, second, &all);
+    world.propose(second, 2);
+    world.cut.retain(|(from, to)| *from == second || *to == second);
+    let again = |world: &World| world.leader() == Some(first);
+    world.run_until(ELECTED_MS, again).then_some(())?;
+    let third = voters.into_iter().find(|id| *id != first && *id != second)?;
+    let spreads = |world: &World| world.nodes[&third].disk.end() + 12 > old_end;
+    world.run_until(ELECTED_MS, spreads).then_some(())?;
+    let more_ms = world.random.below(2 * world.manner.round_trip_ms()) as i64;
+    world.run(more_ms);
+    world.cut.clear();
+    isolate(world, first, &all);
+    world.run(ELECTED_MS);
+    Some(())
 }
 
 fn isolate(world: &mut World, id: NodeId, all: &[NodeId]) {

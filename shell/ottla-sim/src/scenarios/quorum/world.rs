@@ -25,6 +25,8 @@ const STEPS_MAX: u64 = 3_000_000;
 /// A leader that was not fetched from by a majority for this long has resigned: its clock is one and a half
 /// fetch timeouts, and starts anew when a majority was heard of.
 const FORSAKEN_MS: i64 = 6_500;
+/// The latest that an answer comes once more.
+const LATE_MS: u64 = 4_000;
 /// The name of the listener.
 const LISTENER: &str = "CONTROLLER";
 
@@ -79,18 +81,26 @@ pub(super) struct Node {
 pub(super) struct Manner {
     lost_percent: u64,
     doubled_percent: u64,
+    /// Of answers, how many come once more when nobody waits for them.
+    late_percent: u64,
     delay_ms: u64,
     sync_ms: u64,
 }
 
 impl Manner {
     pub(super) const QUIET: Manner =
-        Manner { lost_percent: 0, doubled_percent: 0, delay_ms: 2, sync_ms: 2 };
+        Manner { lost_percent: 0, doubled_percent: 0, late_percent: 0, delay_ms: 2, sync_ms: 2 };
+
+    /// A request and its answer, and a sync between them, at most.
+    pub(super) fn round_trip_ms(&self) -> u64 {
+        2 * self.delay_ms + self.sync_ms
+    }
 
     pub(super) fn new(random: &mut Random) -> Manner {
         Manner {
             lost_percent: [0, 0, 2, 20][random.index(4)],
             doubled_percent: [0, 3, 30][random.index(3)],
+            late_percent: [0, 0, 5, 40][random.index(4)],
             delay_ms: [2, 20, 400, 3_000][random.index(4)],
             sync_ms: [1, 10, 300][random.index(3)],
         }
@@ -283,6 +293,22 @@ impl World {
         while self.step(until_ms) {}
     }
 
+    /// Runs until something holds, looking often; says whether it does.
+    pub(super) fn run_until(&mut self, limit_ms: i64, holds: impl Fn(&World) -> bool) -> bool {
+        let end_ms = self.now_ms + limit_ms;
+        while self.watchers.is_content() && !holds(self) {
+            if self.now_ms >= end_ms {
+                return false;
+            }
+            self.run(1);
+        }
+        self.watchers.is_content()
+    }
+
+    pub(super) fn voters(&self) -> Vec<NodeId> {
+        self.voters.ids().into_iter().collect()
+    }
+
     pub(super) fn leader(&self) -> Option<NodeId> {
         let epoch = |node: &Node| {
             let raft = node.raft.as_ref()?;
@@ -369,6 +395,11 @@ impl World {
         for _ in 0..copies {
             let delay_ms = self.random.between(1, self.manner.delay_ms);
             self.post(letter.clone(), delay_ms);
+        }
+        let is_answer = matches!(letter, Letter::Response { .. });
+        if is_answer && self.random.chance(self.manner.late_percent) {
+            let delay_ms = self.random.between(1, LATE_MS);
+            self.post(letter, delay_ms);
         }
     }
 

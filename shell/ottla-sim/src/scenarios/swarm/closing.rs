@@ -45,6 +45,15 @@ impl Story<'_> {
         Ok(())
     }
 
+    /// A node takes clients only when it knows what was acknowledged before it started: nobody is
+    /// told that a topic is not there which is.
+    pub(super) async fn who_serves_knows(&self) -> Result<(), String> {
+        // One that went down since, or cannot be reached yet, says nothing.
+        let Ok(told) = self.metadata_of_all(&self.clients[0]).await else { return Ok(()) };
+        let unknown = missing(&told, &self.setup.names());
+        unknown.map_or(Ok(()), |text| Err(format!("served too early: {text}")))
+    }
+
     fn left(&self, since: MonoTime) -> Duration {
         CALM_LIMIT.saturating_sub(self.sim.now().since(since))
     }

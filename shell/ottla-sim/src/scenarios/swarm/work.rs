@@ -94,9 +94,10 @@ impl Setup {
         topics
     }
 
-    /// Names of all topics.
+    /// Names of topics that are there from the beginning to the end. `FLEETING` is not: a deletion whose
+    /// answer was not awaited may come after it was made again.
     pub(super) fn names(&self) -> Vec<&'static str> {
-        self.topics().iter().map(|(name, ..)| *name).collect()
+        self.topics().into_iter().map(|(name, ..)| name).filter(|name| *name != FLEETING).collect()
     }
 
     /// Of the last records of `SHORT`, how many retention must leave at least.
@@ -106,8 +107,12 @@ impl Setup {
     }
 }
 
-/// Starts all clients; each ends some time after `stopping` is set.
-pub(super) fn begin(clients: &[SimEnv], setup: &Arc<Setup>, random: &mut Random) -> Vec<Task> {
+/// Starts all clients, by what they do; each ends some time after `stopping` is set.
+pub(super) fn begin(
+    clients: &[SimEnv],
+    setup: &Arc<Setup>,
+    random: &mut Random,
+) -> Vec<(&'static str, Task)> {
     let choice = setup.choice.clone();
     let mut tasks = Vec::new();
     let mut turn = 0;
@@ -174,8 +179,8 @@ fn spawn<E: Env>(
     env: &E,
     name: &'static str,
     future: impl Future<Output = ()> + Send + 'static,
-) -> Task {
-    env.spawn(name, future)
+) -> (&'static str, Task) {
+    (name, env.spawn(name, future))
 }
 
 /// A pause of the seed's choosing.

@@ -16,6 +16,7 @@ const ANSWER_MAX: u64 = 6;
 
 impl World {
     pub(super) fn deliver(&mut self, letter: Letter) {
+        tracing::debug!(now_ms = self.now_ms, ?letter, "delivered");
         let to = match &letter {
             Letter::Told { to, .. }
             | Letter::Fetch { to, .. }
@@ -78,13 +79,14 @@ impl World {
                 let (from, to) = (to, from);
                 self.send(Letter::Answer { from, to, boot, number, point, answer, log });
             }
-            Letter::Answer { from, to, boot, number, point, answer, log } => {
-                let awaited = self.nodes[&to].awaits == Some(number);
-                if self.lives(to, boot) && !self.cut.contains(&(from, to)) && awaited {
-                    self.node(to).awaits = None;
-                    let answer = self.with_own_end(to, answer);
-                    self.follow(to, follower::Event::Answered { point, answer }, &log);
-                }
+            // Also one that is not awaited any more: the machine has to know that by itself.
+            Letter::Answer { from, to, boot, number, point, answer, log }
+                if self.lives(to, boot) && !self.cut.contains(&(from, to)) =>
+            {
+                let node = self.node(to);
+                node.awaits = node.awaits.filter(|awaited| *awaited != number);
+                let answer = self.with_own_end(to, answer);
+                self.follow(to, follower::Event::Answered { point, answer }, &log);
             }
             Letter::AskBounds { from, to, boot, leader_epoch }
                 if self.nodes[&to].up && !self.cut.contains(&(from, to)) =>
