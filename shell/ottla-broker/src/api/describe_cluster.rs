@@ -32,7 +32,12 @@ pub(crate) async fn handle<E: Env>(
     }
     let (controller_id, brokers) = match request.endpoint_type {
         CONTROLLERS => controllers(rooms, context),
-        _ => (rooms.node.node_id, brokers(rooms, context, request.include_fenced_brokers)),
+        _ => {
+            let brokers = brokers(rooms, context, request.include_fenced_brokers);
+            let serving = brokers.iter().filter(|broker| !broker.is_fenced);
+            let serving = serving.map(|broker| broker.broker_id);
+            (nodes::controller(rooms.node.node_id, serving), brokers)
+        }
     };
     DescribeClusterResponse {
         error_message: None,
@@ -73,10 +78,7 @@ fn brokers<E: Env>(
     include_fenced: bool,
 ) -> Vec<DescribeClusterBroker> {
     let image = rooms.metadata.image();
-    let listed = image
-        .brokers
-        .iter()
-        .filter(|broker| broker.is_active() || (include_fenced && broker.fenced));
+    let listed = image.brokers.iter().filter(|broker| !broker.fenced || include_fenced);
     let nodes = listed.filter_map(|broker| nodes::node(rooms, context, broker));
     let brokers = nodes.map(|node| DescribeClusterBroker {
         broker_id: node.id,

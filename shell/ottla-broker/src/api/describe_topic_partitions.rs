@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use ottla_env::Env;
-use ottla_metadata::image::{MetadataImage, Topic};
+use ottla_metadata::image::{MetadataImage, Partition, Topic};
 use ottla_metadata::topic_name;
 use ottla_protocol::messages::describe_topic_partitions_request::{self, TopicRequest};
 use ottla_protocol::messages::describe_topic_partitions_response::{
@@ -111,18 +111,7 @@ impl Page<'_> {
         let partitions: Vec<_> = rest
             .by_ref()
             .take(self.room)
-            .map(|(index, partition)| DescribeTopicPartitionsResponsePartition {
-                error_code: metadata::leader_error(self.image, partition).code(),
-                partition_index: *index,
-                leader_id: partition.leader,
-                leader_epoch: partition.leader_epoch,
-                replica_nodes: partition.replicas.to_vec(),
-                isr_nodes: partition.isr.to_vec(),
-                eligible_leader_replicas: Some(partition.eligible_leader_replicas.to_vec()),
-                last_known_elr: Some(partition.last_known_elr.to_vec()),
-                offline_replicas: metadata::offline_replicas(self.image, partition),
-                ..Default::default()
-            })
+            .map(|(index, partition)| partition_of(self.image, *index, partition))
             .collect();
         self.room -= partitions.len();
         self.topics.push(DescribeTopicPartitionsResponseTopic {
@@ -161,6 +150,26 @@ impl Page<'_> {
         self.next =
             Some(Cursor { topic_name: name.clone(), partition_index, ..Default::default() });
         false
+    }
+}
+
+fn partition_of(
+    image: &MetadataImage,
+    partition_index: i32,
+    partition: &Partition,
+) -> DescribeTopicPartitionsResponsePartition {
+    let (leader_id, error) = metadata::leader(image, partition);
+    DescribeTopicPartitionsResponsePartition {
+        error_code: error.code(),
+        partition_index,
+        leader_id,
+        leader_epoch: partition.leader_epoch,
+        replica_nodes: partition.replicas.to_vec(),
+        isr_nodes: partition.isr.to_vec(),
+        eligible_leader_replicas: Some(partition.eligible_leader_replicas.to_vec()),
+        last_known_elr: Some(partition.last_known_elr.to_vec()),
+        offline_replicas: metadata::offline_replicas(image, partition),
+        ..Default::default()
     }
 }
 

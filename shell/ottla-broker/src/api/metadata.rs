@@ -83,19 +83,19 @@ fn answer<E: Env>(
     image: &MetadataImage,
     topics: Vec<MetadataResponseTopic>,
 ) -> MetadataResponse {
-    let brokers =
-        nodes::live_nodes(rooms, context, image).into_iter().map(|node| MetadataResponseBroker {
-            node_id: node.id,
-            host: node.host,
-            port: node.port,
-            rack: node.rack,
-            ..Default::default()
-        });
+    let nodes = nodes::live_nodes(rooms, context, image);
+    let controller_id = nodes::controller(rooms.node.node_id, nodes.iter().map(|node| node.id));
+    let brokers = nodes.into_iter().map(|node| MetadataResponseBroker {
+        node_id: node.id,
+        host: node.host,
+        port: node.port,
+        rack: node.rack,
+        ..Default::default()
+    });
     MetadataResponse {
         brokers: brokers.collect(),
         cluster_id: Some(Str::copy_from(&rooms.node.cluster_id)),
-        // Any node takes requests for the controller; this one is reachable, for it answers.
-        controller_id: rooms.node.node_id,
+        controller_id,
         topics,
         cluster_authorized_operations: operations::NOT_ASKED,
         ..Default::default()
@@ -217,10 +217,11 @@ fn partition(
     partition_index: i32,
     partition: &Partition,
 ) -> MetadataResponsePartition {
+    let (leader_id, error) = leader(image, partition);
     MetadataResponsePartition {
-        error_code: leader_error(image, partition).code(),
+        error_code: error.code(),
         partition_index,
-        leader_id: partition.leader,
+        leader_id,
         leader_epoch: partition.leader_epoch,
         replica_nodes: partition.replicas.to_vec(),
         isr_nodes: partition.isr.to_vec(),
@@ -229,11 +230,11 @@ fn partition(
     }
 }
 
-/// Whether a client can talk to the leader.
-pub(super) fn leader_error(image: &MetadataImage, partition: &Partition) -> ErrorCode {
+/// The leader, and whether a client can talk to it: nobody where it is not among the nodes that clients are told of.
+pub(super) fn leader(image: &MetadataImage, partition: &Partition) -> (i32, ErrorCode) {
     match image.brokers.get(partition.leader) {
-        Some(leader) if leader.is_active() => ErrorCode::None,
-        _ => ErrorCode::LeaderNotAvailable,
+        Some(leader) if !leader.fenced => (partition.leader, ErrorCode::None),
+        _ => (-1, ErrorCode::LeaderNotAvailable),
     }
 }
 

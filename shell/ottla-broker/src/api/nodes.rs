@@ -19,13 +19,22 @@ pub(crate) struct Node {
     pub(crate) is_fenced: bool,
 }
 
-/// The nodes that serve, in the order of their ids.
+/// The nodes that serve, in the order of their ids. One that is about to stop does so until it is fenced: it leads until
+/// others do.
 pub(crate) fn live_nodes<E: Env>(
     rooms: &Rooms<E>,
     context: &RequestContext,
     image: &MetadataImage,
 ) -> Vec<Node> {
-    image.live_brokers().filter_map(|broker| node(rooms, context, broker)).collect()
+    let serving = image.brokers.iter().filter(|broker| !broker.fenced);
+    serving.filter_map(|broker| node(rooms, context, broker)).collect()
+}
+
+/// Whom clients shall take for the controller: any node passes on what is the controller's. This one answers, so it can be
+/// reached; where it is not among the nodes that are told of any more, another one.
+pub(crate) fn controller(own: i32, told: impl Iterator<Item = i32> + Clone) -> i32 {
+    let mut all = told.clone();
+    if all.any(|id| id == own) { own } else { told.into_iter().next().unwrap_or(-1) }
 }
 
 /// A node, if it has the listener the client uses.
@@ -60,5 +69,17 @@ fn own_address<E: Env>(rooms: &Rooms<E>, context: &RequestContext) -> (Str, u16)
             let address = context.local.ip().to_canonical();
             (Str::from(address.to_string()), context.local.port())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::controller;
+
+    #[test]
+    fn the_controller_is_a_node_that_is_told_of() {
+        assert_eq!(controller(2, [1, 2, 3].into_iter()), 2);
+        assert_eq!(controller(2, [1, 3].into_iter()), 1, "this one stops");
+        assert_eq!(controller(2, [].into_iter()), -1);
     }
 }

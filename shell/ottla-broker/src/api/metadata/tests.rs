@@ -56,6 +56,8 @@ fn a_partition_says_whether_its_leader_can_be_reached() {
     assert_eq!((topic.error_code, topic.topic_id), (0, ID));
     let codes: Vec<i16> = topic.partitions.iter().map(|p| p.error_code).collect();
     assert_eq!(codes, [0, ErrorCode::LeaderNotAvailable.code()]);
+    let leaders: Vec<i32> = topic.partitions.iter().map(|p| p.leader_id).collect();
+    assert_eq!(leaders, [1, -1], "nobody that is not among the nodes of the answer");
     assert_eq!(topic.partitions[0].leader_epoch, 3);
     assert_eq!(topic.partitions[0].offline_replicas, [2]);
     assert_eq!(topic.topic_authorized_operations, i32::MIN);
@@ -101,6 +103,8 @@ fn what_is_missing_says_why() {
         ..Default::default()
     };
     image.apply(&stops.into()).unwrap();
+    let found = look_up(&image, &asked(Some("t"), Uuid::ZERO), &[]);
+    assert_eq!((found.partitions[0].leader_id, found.partitions[0].error_code), (1, 0));
     let refused = refused(ErrorCode::InvalidReplicationFactor);
     let topic = look_up(&image, &asked(Some("x"), Uuid::ZERO), &refused);
     assert_eq!(topic.error_code, ErrorCode::LeaderNotAvailable.code(), "a broker is restarted");
