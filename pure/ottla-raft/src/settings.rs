@@ -5,7 +5,7 @@
 pub struct Settings {
     /// A voter waits this long, up to twice as long by chance, for an election to end.
     pub election_timeout_ms: i64,
-    /// A voter that could not fetch for this long asks for an election; a leader that was not
+    /// A voter that could not fetch for this long, less up to a quarter by chance, asks for an election; a leader that was not
     /// fetched from by a majority for one and a half times as long gives up (check-quorum).
     pub fetch_timeout_ms: i64,
     /// The longest a voter waits after a leader said that it goes, before it asks to be the next.

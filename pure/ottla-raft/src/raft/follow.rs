@@ -64,7 +64,7 @@ impl Raft {
 
     /// The leader is there.
     fn fetched(&mut self, now_ms: i64) {
-        let due_ms = now_ms + self.settings.fetch_timeout_ms;
+        let due_ms = self.fetch_due(now_ms);
         if let Role::Follower(follower) = &mut self.role {
             follower.fetch_due_ms = due_ms;
             follower.has_fetched = true;

@@ -178,8 +178,8 @@ impl Raft {
         self.role = Role::Resigned { unacknowledged, successors, election_due_ms };
     }
 
-    fn follower(&self, now_ms: i64) -> Role {
-        let fetch_due_ms = now_ms + self.settings.fetch_timeout_ms;
+    fn follower(&mut self, now_ms: i64) -> Role {
+        let fetch_due_ms = self.fetch_due(now_ms);
         Role::Follower(Follower {
             fetch_due_ms,
             has_fetched: false,
@@ -222,6 +222,13 @@ impl Raft {
     pub(super) fn election_due(&mut self, now_ms: i64) -> i64 {
         let timeout_ms = self.settings.election_timeout_ms;
         now_ms + timeout_ms + self.random.below(timeout_ms)
+    }
+
+    /// Followers hear of a record, and miss their leader, at the same moment: without chance both would stand
+    /// in the same epoch, and neither win. Never later than configured.
+    pub(super) fn fetch_due(&mut self, now_ms: i64) -> i64 {
+        let timeout_ms = self.settings.fetch_timeout_ms;
+        now_ms + timeout_ms - self.random.below((timeout_ms / 4).max(1))
     }
 
     pub(super) fn other_voters(&self) -> Vec<NodeId> {

@@ -31,6 +31,27 @@ fn another_controller_takes_over() {
     });
 }
 
+/// Goal: the survivors of a controller do not stand against each other, though they heard of it last at the
+/// same moment: it is missed after two seconds, one election follows, and the answer waits a second for the
+/// dead to know of the topic.
+#[test]
+fn one_election_is_enough() {
+    for seed in 0..6 {
+        Cluster::combined(100 + seed).run(async |cluster| {
+            let nodes = cluster.start().await;
+            let active = cluster.active_controller(0).await;
+            let survivor = (active + 1) % 3;
+            let mut client = cluster.connect(&nodes[survivor]).await;
+            assert_eq!(create(&mut client, "before", 1, 1).await.topics[0].error_code, 0);
+            cluster.kill(active);
+            let began = cluster.client.now();
+            assert_eq!(create(&mut client, "after", 1, 1).await.topics[0].error_code, 0);
+            let took = cluster.client.now() - began;
+            assert!(took < Duration::from_millis(3300), "seed {seed}: {took:?}");
+        });
+    }
+}
+
 /// Goal: each node can be stopped in order and started again while the others go on.
 #[test]
 fn a_rolling_restart_loses_nothing() {
