@@ -64,6 +64,11 @@ fn one(
     found.partitions += 1;
     found.batches += replicas[0].1.len();
     found.bytes += replicas[0].1.values().map(|bytes| bytes.len() as u64).sum::<u64>();
+    if !whole {
+        while let Some(index) = uncommitted(&replicas) {
+            replicas.remove(index);
+        }
+    }
     let told = differ(&replicas, whole).into_iter().map(|text| format!("{name}: {text}"));
     found.differences.extend(told);
     Ok(())
@@ -101,6 +106,27 @@ fn split(mut bytes: &[u8], into: &mut Batches) -> Result<(), String> {
     Ok(())
 }
 
+/// The epoch of the leader that wrote a batch.
+fn epoch_of(batch: &[u8]) -> i32 {
+    let bytes = batch.get(LOG_OVERHEAD..LOG_OVERHEAD + 4).and_then(|bytes| bytes.try_into().ok());
+    bytes.map_or(-1, i32::from_be_bytes)
+}
+
+/// Which replica ends in what was never committed: it stopped as a leader, and where its last batches stand
+/// a majority holds those of a later one. It would cut them off at its next start.
+fn uncommitted(replicas: &[(u16, Batches)]) -> Option<usize> {
+    let start = replicas.iter().filter_map(|(_, b)| b.keys().next()).max().copied()?;
+    let offsets: BTreeSet<i64> =
+        replicas.iter().flat_map(|(_, b)| b.range(start..).map(|(offset, _)| *offset)).collect();
+    let at = |offset: i64, index: usize| replicas[index].1.get(&offset);
+    let all = || 0..replicas.len();
+    let apart =
+        offsets.into_iter().find(|offset| all().any(|i| at(*offset, i) != at(*offset, 0)))?;
+    let held_by = |batch: &Vec<u8>| all().filter(|i| at(apart, *i) == Some(batch)).count();
+    let usual = all().filter_map(|i| at(apart, i)).find(|b| held_by(b) * 2 > replicas.len())?;
+    all().find(|i| at(apart, *i).is_some_and(|own| own != usual && epoch_of(own) < epoch_of(usual)))
+}
+
 /// What differs between replicas of one partition.
 fn differ(replicas: &[(u16, Batches)], whole: bool) -> Vec<String> {
     let starts = replicas.iter().filter_map(|(_, batches)| batches.keys().next());
@@ -135,7 +161,7 @@ fn differ(replicas: &[(u16, Batches)], whole: bool) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Batches, differ, split};
+    use super::{Batches, differ, split, uncommitted};
 
     fn batch(base: i64, body: &[u8]) -> Vec<u8> {
         let mut bytes = base.to_be_bytes().to_vec();
@@ -163,6 +189,23 @@ mod tests {
         let shorter = replica(&[(0, b"a"), (1, b"bb")]);
         assert_eq!(differ(&[(1, whole.clone()), (2, shorter.clone())], true).len(), 1);
         assert_eq!(differ(&[(1, whole), (2, shorter)], false), [""; 0]);
+    }
+
+    #[test]
+    fn what_one_leader_alone_has_was_not_committed() {
+        let old: &[u8] = &[0, 0, 0, 4, 1];
+        let new: &[u8] = &[0, 0, 0, 5, 2];
+        let kept = replica(&[(0, old), (1, new), (2, new)]);
+        let left = replica(&[(0, old), (1, old)]);
+        let all = |first: &Batches, other: &Batches| {
+            [(1, first.clone()), (2, other.clone()), (3, kept.clone())]
+        };
+        assert_eq!(uncommitted(&all(&left, &kept)), Some(0));
+        assert_eq!(uncommitted(&all(&kept, &left)), Some(1));
+        assert_eq!(uncommitted(&all(&left, &left)), None, "a majority has it");
+        assert_eq!(uncommitted(&all(&kept, &kept)), None);
+        let later = replica(&[(0, old), (1, &[0, 0, 0, 6, 3])]);
+        assert_eq!(uncommitted(&all(&later, &kept)), None, "of a later leader");
     }
 
     #[test]
