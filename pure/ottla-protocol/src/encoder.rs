@@ -270,10 +270,11 @@ impl Encoder {
         next: u32,
     ) -> Result<usize, EncodeError> {
         let mut at = from;
-        while let Some(field) = fields.get(at).filter(|field| field.tag <= next) {
-            if field.tag == next {
-                return Err(self.error("unknown tagged fields", Kind::TagTaken(next)));
-            }
+        // They stand as they came: a tag that a later version knows may lie behind higher ones.
+        if fields.get(from..).unwrap_or_default().iter().any(|field| field.tag == next) {
+            return Err(self.error("unknown tagged fields", Kind::TagTaken(next)));
+        }
+        while let Some(field) = fields.get(at).filter(|field| field.tag < next) {
             self.put_raw_tag(field);
             at += 1;
         }

@@ -79,8 +79,13 @@ fn tags(message: &Message, structure: &Struct, body: &mut String) {
     body.push_str("        e.put_unsigned_varint(count as u32);\n        let mut at = 0;\n");
     for field in &tagged {
         let tag = field.tag.unwrap_or(0);
+        // Also where the field is absent: its tag is taken in this version.
+        let raw = format!("at = e.raw_tags(unknown, at, {tag})?;");
+        let _ = match condition(field.versions, message.versions) {
+            Some(when) => writeln!(body, "        if {when} {{ {raw} }}"),
+            None => writeln!(body, "        {raw}"),
+        };
         let _ = writeln!(body, "        if has_{} {{", trimmed(field));
-        let _ = writeln!(body, "            at = e.raw_tags(unknown, at, {tag})?;");
         let _ = writeln!(body, "            let mut t = e.begin_tag();");
         let _ =
             writeln!(body, "            {}", write_field(message, structure, field, "(&mut t)"));

@@ -42,8 +42,8 @@ impl AbortTransactionRecord {
         count += usize::from(has_reason);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        at = e.raw_tags(unknown, at, 0)?;
         if has_reason {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             match &self.reason { Some(x) => { (&mut t).string("AbortTransactionRecord.Reason", x.as_bytes(), true)?; } None => (&mut t).null_string(true) }
             e.end_tag(0, t);

@@ -78,26 +78,26 @@ impl ApiVersionsResponse {
         count += usize::from(has_zk_migration_ready);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        if v >= 3 { at = e.raw_tags(unknown, at, 0)?; }
         if has_supported_features {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             (&mut t).length("ApiVersionsResponse.SupportedFeatures", self.supported_features.len(), true)?; for y in &self.supported_features { y.write(&mut t, v)?; }
             e.end_tag(0, t);
         }
+        if v >= 3 { at = e.raw_tags(unknown, at, 1)?; }
         if has_finalized_features_epoch {
-            at = e.raw_tags(unknown, at, 1)?;
             let mut t = e.begin_tag();
             (&mut t).put_i64(self.finalized_features_epoch);
             e.end_tag(1, t);
         }
+        if v >= 3 { at = e.raw_tags(unknown, at, 2)?; }
         if has_finalized_features {
-            at = e.raw_tags(unknown, at, 2)?;
             let mut t = e.begin_tag();
             (&mut t).length("ApiVersionsResponse.FinalizedFeatures", self.finalized_features.len(), true)?; for y in &self.finalized_features { y.write(&mut t, v)?; }
             e.end_tag(2, t);
         }
+        if v >= 3 { at = e.raw_tags(unknown, at, 3)?; }
         if has_zk_migration_ready {
-            at = e.raw_tags(unknown, at, 3)?;
             let mut t = e.begin_tag();
             (&mut t).put_bool(self.zk_migration_ready);
             e.end_tag(3, t);

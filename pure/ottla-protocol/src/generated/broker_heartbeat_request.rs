@@ -76,14 +76,14 @@ impl BrokerHeartbeatRequest {
         count += usize::from(has_cordoned_log_dirs);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        if v >= 1 { at = e.raw_tags(unknown, at, 0)?; }
         if has_offline_log_dirs {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             (&mut t).length("BrokerHeartbeatRequest.OfflineLogDirs", self.offline_log_dirs.len(), true)?; for y in &self.offline_log_dirs { (&mut t).put_uuid(*y); }
             e.end_tag(0, t);
         }
+        if v >= 2 { at = e.raw_tags(unknown, at, 1)?; }
         if has_cordoned_log_dirs {
-            at = e.raw_tags(unknown, at, 1)?;
             let mut t = e.begin_tag();
             match &self.cordoned_log_dirs { Some(x) => { (&mut t).length("BrokerHeartbeatRequest.CordonedLogDirs", x.len(), true)?; for y in x { (&mut t).put_uuid(*y); } } None => (&mut t).null_length(true) }
             e.end_tag(1, t);

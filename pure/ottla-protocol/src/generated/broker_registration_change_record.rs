@@ -71,26 +71,26 @@ impl BrokerRegistrationChangeRecord {
         count += usize::from(has_cordoned_log_dirs);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        at = e.raw_tags(unknown, at, 0)?;
         if has_fenced {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             (&mut t).put_i8(self.fenced);
             e.end_tag(0, t);
         }
+        if v >= 1 { at = e.raw_tags(unknown, at, 1)?; }
         if has_in_controlled_shutdown {
-            at = e.raw_tags(unknown, at, 1)?;
             let mut t = e.begin_tag();
             (&mut t).put_i8(self.in_controlled_shutdown);
             e.end_tag(1, t);
         }
+        if v >= 2 { at = e.raw_tags(unknown, at, 2)?; }
         if has_log_dirs {
-            at = e.raw_tags(unknown, at, 2)?;
             let mut t = e.begin_tag();
             (&mut t).length("BrokerRegistrationChangeRecord.LogDirs", self.log_dirs.len(), true)?; for y in &self.log_dirs { (&mut t).put_uuid(*y); }
             e.end_tag(2, t);
         }
+        if v >= 3 { at = e.raw_tags(unknown, at, 3)?; }
         if has_cordoned_log_dirs {
-            at = e.raw_tags(unknown, at, 3)?;
             let mut t = e.begin_tag();
             match &self.cordoned_log_dirs { Some(x) => { (&mut t).length("BrokerRegistrationChangeRecord.CordonedLogDirs", x.len(), true)?; for y in x { (&mut t).put_uuid(*y); } } None => (&mut t).null_length(true) }
             e.end_tag(3, t);

@@ -100,8 +100,8 @@ impl TopicPartitions {
         count += usize::from(has_assignment_epochs);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        at = e.raw_tags(unknown, at, 0)?;
         if has_assignment_epochs {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             match &self.assignment_epochs { Some(x) => { (&mut t).length("TopicPartitions.AssignmentEpochs", x.len(), true)?; (&mut t).put_i32s(x); } None => (&mut t).null_length(true) }
             e.end_tag(0, t);

@@ -82,8 +82,8 @@ impl ConsumerGroupMemberMetadataValue {
         count += usize::from(has_classic_member_metadata);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        at = e.raw_tags(unknown, at, 0)?;
         if has_classic_member_metadata {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             match &self.classic_member_metadata { Some(x) => { (&mut t).put_i8(1); x.write(&mut t, v)?; } None => (&mut t).put_i8(0) }
             e.end_tag(0, t);

@@ -45,8 +45,8 @@ impl ConsumerGroupMetadataValue {
         count += usize::from(has_metadata_hash);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        at = e.raw_tags(unknown, at, 0)?;
         if has_metadata_hash {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             (&mut t).put_i64(self.metadata_hash);
             e.end_tag(0, t);

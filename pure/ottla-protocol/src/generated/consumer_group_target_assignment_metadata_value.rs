@@ -45,8 +45,8 @@ impl ConsumerGroupTargetAssignmentMetadataValue {
         count += usize::from(has_assignment_timestamp);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        at = e.raw_tags(unknown, at, 0)?;
         if has_assignment_timestamp {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             (&mut t).put_i64(self.assignment_timestamp);
             e.end_tag(0, t);

@@ -109,8 +109,8 @@ impl CreatableTopicResult {
         count += usize::from(has_topic_config_error_code);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        if v >= 5 { at = e.raw_tags(unknown, at, 0)?; }
         if has_topic_config_error_code {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             (&mut t).put_i16(self.topic_config_error_code);
             e.end_tag(0, t);

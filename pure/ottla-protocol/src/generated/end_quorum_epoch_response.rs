@@ -51,8 +51,8 @@ impl EndQuorumEpochResponse {
         count += usize::from(has_node_endpoints);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        if v >= 1 { at = e.raw_tags(unknown, at, 0)?; }
         if has_node_endpoints {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             (&mut t).length("EndQuorumEpochResponse.NodeEndpoints", self.node_endpoints.len(), true)?; for y in &self.node_endpoints { y.write(&mut t, v)?; }
             e.end_tag(0, t);

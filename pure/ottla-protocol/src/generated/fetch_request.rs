@@ -96,14 +96,14 @@ impl FetchRequest {
         count += usize::from(has_replica_state);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        if v >= 12 { at = e.raw_tags(unknown, at, 0)?; }
         if has_cluster_id {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             match &self.cluster_id { Some(x) => { (&mut t).string("FetchRequest.ClusterId", x.as_bytes(), true)?; } None => (&mut t).null_string(true) }
             e.end_tag(0, t);
         }
+        if v >= 15 { at = e.raw_tags(unknown, at, 1)?; }
         if has_replica_state {
-            at = e.raw_tags(unknown, at, 1)?;
             let mut t = e.begin_tag();
             self.replica_state.write(&mut t, v)?;
             e.end_tag(1, t);
@@ -259,14 +259,14 @@ impl FetchPartition {
         count += usize::from(has_high_watermark);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        if v >= 17 { at = e.raw_tags(unknown, at, 0)?; }
         if has_replica_directory_id {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             (&mut t).put_uuid(self.replica_directory_id);
             e.end_tag(0, t);
         }
+        if v >= 18 { at = e.raw_tags(unknown, at, 1)?; }
         if has_high_watermark {
-            at = e.raw_tags(unknown, at, 1)?;
             let mut t = e.begin_tag();
             (&mut t).put_i64(self.high_watermark);
             e.end_tag(1, t);

@@ -62,8 +62,8 @@ impl FetchResponse {
         count += usize::from(has_node_endpoints);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        if v >= 16 { at = e.raw_tags(unknown, at, 0)?; }
         if has_node_endpoints {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             (&mut t).length("FetchResponse.NodeEndpoints", self.node_endpoints.len(), true)?; for y in &self.node_endpoints { y.write(&mut t, v)?; }
             e.end_tag(0, t);
@@ -198,20 +198,20 @@ impl PartitionData {
         count += usize::from(has_snapshot_id);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        if v >= 12 { at = e.raw_tags(unknown, at, 0)?; }
         if has_diverging_epoch {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             self.diverging_epoch.write(&mut t, v)?;
             e.end_tag(0, t);
         }
+        if v >= 12 { at = e.raw_tags(unknown, at, 1)?; }
         if has_current_leader {
-            at = e.raw_tags(unknown, at, 1)?;
             let mut t = e.begin_tag();
             self.current_leader.write(&mut t, v)?;
             e.end_tag(1, t);
         }
+        if v >= 12 { at = e.raw_tags(unknown, at, 2)?; }
         if has_snapshot_id {
-            at = e.raw_tags(unknown, at, 2)?;
             let mut t = e.begin_tag();
             self.snapshot_id.write(&mut t, v)?;
             e.end_tag(2, t);

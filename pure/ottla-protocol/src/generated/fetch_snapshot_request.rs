@@ -61,8 +61,8 @@ impl FetchSnapshotRequest {
         count += usize::from(has_cluster_id);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        at = e.raw_tags(unknown, at, 0)?;
         if has_cluster_id {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             match &self.cluster_id { Some(x) => { (&mut t).string("FetchSnapshotRequest.ClusterId", x.as_bytes(), true)?; } None => (&mut t).null_string(true) }
             e.end_tag(0, t);
@@ -156,8 +156,8 @@ impl PartitionSnapshot {
         count += usize::from(has_replica_directory_id);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        if v >= 1 { at = e.raw_tags(unknown, at, 0)?; }
         if has_replica_directory_id {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             (&mut t).put_uuid(self.replica_directory_id);
             e.end_tag(0, t);

@@ -57,8 +57,8 @@ impl FetchSnapshotResponse {
         count += usize::from(has_node_endpoints);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        if v >= 1 { at = e.raw_tags(unknown, at, 0)?; }
         if has_node_endpoints {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             (&mut t).length("FetchSnapshotResponse.NodeEndpoints", self.node_endpoints.len(), true)?; for y in &self.node_endpoints { y.write(&mut t, v)?; }
             e.end_tag(0, t);
@@ -160,8 +160,8 @@ impl PartitionSnapshot {
         count += usize::from(has_current_leader);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        at = e.raw_tags(unknown, at, 0)?;
         if has_current_leader {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             self.current_leader.write(&mut t, v)?;
             e.end_tag(0, t);

@@ -69,8 +69,8 @@ impl OffsetCommitValue {
         count += usize::from(has_topic_id);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        if v >= 4 { at = e.raw_tags(unknown, at, 0)?; }
         if has_topic_id {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             (&mut t).put_uuid(self.topic_id);
             e.end_tag(0, t);

@@ -107,56 +107,56 @@ impl PartitionChangeRecord {
         count += usize::from(has_directories);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        at = e.raw_tags(unknown, at, 0)?;
         if has_isr {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             match &self.isr { Some(x) => { (&mut t).length("PartitionChangeRecord.Isr", x.len(), true)?; (&mut t).put_i32s(x); } None => (&mut t).null_length(true) }
             e.end_tag(0, t);
         }
+        at = e.raw_tags(unknown, at, 1)?;
         if has_leader {
-            at = e.raw_tags(unknown, at, 1)?;
             let mut t = e.begin_tag();
             (&mut t).put_i32(self.leader);
             e.end_tag(1, t);
         }
+        at = e.raw_tags(unknown, at, 2)?;
         if has_replicas {
-            at = e.raw_tags(unknown, at, 2)?;
             let mut t = e.begin_tag();
             match &self.replicas { Some(x) => { (&mut t).length("PartitionChangeRecord.Replicas", x.len(), true)?; (&mut t).put_i32s(x); } None => (&mut t).null_length(true) }
             e.end_tag(2, t);
         }
+        at = e.raw_tags(unknown, at, 3)?;
         if has_removing_replicas {
-            at = e.raw_tags(unknown, at, 3)?;
             let mut t = e.begin_tag();
             match &self.removing_replicas { Some(x) => { (&mut t).length("PartitionChangeRecord.RemovingReplicas", x.len(), true)?; (&mut t).put_i32s(x); } None => (&mut t).null_length(true) }
             e.end_tag(3, t);
         }
+        at = e.raw_tags(unknown, at, 4)?;
         if has_adding_replicas {
-            at = e.raw_tags(unknown, at, 4)?;
             let mut t = e.begin_tag();
             match &self.adding_replicas { Some(x) => { (&mut t).length("PartitionChangeRecord.AddingReplicas", x.len(), true)?; (&mut t).put_i32s(x); } None => (&mut t).null_length(true) }
             e.end_tag(4, t);
         }
+        at = e.raw_tags(unknown, at, 5)?;
         if has_leader_recovery_state {
-            at = e.raw_tags(unknown, at, 5)?;
             let mut t = e.begin_tag();
             (&mut t).put_i8(self.leader_recovery_state);
             e.end_tag(5, t);
         }
+        if v >= 2 { at = e.raw_tags(unknown, at, 6)?; }
         if has_eligible_leader_replicas {
-            at = e.raw_tags(unknown, at, 6)?;
             let mut t = e.begin_tag();
             match &self.eligible_leader_replicas { Some(x) => { (&mut t).length("PartitionChangeRecord.EligibleLeaderReplicas", x.len(), true)?; (&mut t).put_i32s(x); } None => (&mut t).null_length(true) }
             e.end_tag(6, t);
         }
+        if v >= 2 { at = e.raw_tags(unknown, at, 7)?; }
         if has_last_known_elr {
-            at = e.raw_tags(unknown, at, 7)?;
             let mut t = e.begin_tag();
             match &self.last_known_elr { Some(x) => { (&mut t).length("PartitionChangeRecord.LastKnownElr", x.len(), true)?; (&mut t).put_i32s(x); } None => (&mut t).null_length(true) }
             e.end_tag(7, t);
         }
+        if v >= 1 { at = e.raw_tags(unknown, at, 8)?; }
         if has_directories {
-            at = e.raw_tags(unknown, at, 8)?;
             let mut t = e.begin_tag();
             match &self.directories { Some(x) => { (&mut t).length("PartitionChangeRecord.Directories", x.len(), true)?; for y in x { (&mut t).put_uuid(*y); } } None => (&mut t).null_length(true) }
             e.end_tag(8, t);

@@ -102,20 +102,20 @@ impl PartitionRecord {
         count += usize::from(has_last_known_elr);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        at = e.raw_tags(unknown, at, 0)?;
         if has_leader_recovery_state {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             (&mut t).put_i8(self.leader_recovery_state);
             e.end_tag(0, t);
         }
+        if v >= 2 { at = e.raw_tags(unknown, at, 1)?; }
         if has_eligible_leader_replicas {
-            at = e.raw_tags(unknown, at, 1)?;
             let mut t = e.begin_tag();
             match &self.eligible_leader_replicas { Some(x) => { (&mut t).length("PartitionRecord.EligibleLeaderReplicas", x.len(), true)?; (&mut t).put_i32s(x); } None => (&mut t).null_length(true) }
             e.end_tag(1, t);
         }
+        if v >= 2 { at = e.raw_tags(unknown, at, 2)?; }
         if has_last_known_elr {
-            at = e.raw_tags(unknown, at, 2)?;
             let mut t = e.begin_tag();
             match &self.last_known_elr { Some(x) => { (&mut t).length("PartitionRecord.LastKnownElr", x.len(), true)?; (&mut t).put_i32s(x); } None => (&mut t).null_length(true) }
             e.end_tag(2, t);

@@ -52,8 +52,8 @@ impl ProduceResponse {
         count += usize::from(has_node_endpoints);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        if v >= 10 { at = e.raw_tags(unknown, at, 0)?; }
         if has_node_endpoints {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             (&mut t).length("ProduceResponse.NodeEndpoints", self.node_endpoints.len(), true)?; for y in &self.node_endpoints { y.write(&mut t, v)?; }
             e.end_tag(0, t);
@@ -170,8 +170,8 @@ impl PartitionProduceResponse {
         count += usize::from(has_current_leader);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        if v >= 10 { at = e.raw_tags(unknown, at, 0)?; }
         if has_current_leader {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             self.current_leader.write(&mut t, v)?;
             e.end_tag(0, t);

@@ -84,8 +84,8 @@ impl RemoteLogSegmentMetadataSnapshotRecord {
         count += usize::from(has_txn_index_empty);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        at = e.raw_tags(unknown, at, 0)?;
         if has_txn_index_empty {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             (&mut t).put_bool(self.txn_index_empty);
             e.end_tag(0, t);

@@ -75,8 +75,8 @@ impl ShareSnapshotValue {
         count += usize::from(has_delivery_complete_count);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        at = e.raw_tags(unknown, at, 0)?;
         if has_delivery_complete_count {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             (&mut t).put_i32(self.delivery_complete_count);
             e.end_tag(0, t);

@@ -74,26 +74,26 @@ impl StreamsGroupMetadataValue {
         count += usize::from(has_failed_description_topology_epoch);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        at = e.raw_tags(unknown, at, 0)?;
         if has_validated_topology_epoch {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             (&mut t).put_i32(self.validated_topology_epoch);
             e.end_tag(0, t);
         }
+        at = e.raw_tags(unknown, at, 1)?;
         if has_last_assignment_configs {
-            at = e.raw_tags(unknown, at, 1)?;
             let mut t = e.begin_tag();
             match &self.last_assignment_configs { Some(x) => { (&mut t).length("StreamsGroupMetadataValue.LastAssignmentConfigs", x.len(), true)?; for y in x { y.write(&mut t, v)?; } } None => (&mut t).null_length(true) }
             e.end_tag(1, t);
         }
+        at = e.raw_tags(unknown, at, 2)?;
         if has_stored_description_topology_epoch {
-            at = e.raw_tags(unknown, at, 2)?;
             let mut t = e.begin_tag();
             (&mut t).put_i32(self.stored_description_topology_epoch);
             e.end_tag(2, t);
         }
+        at = e.raw_tags(unknown, at, 3)?;
         if has_failed_description_topology_epoch {
-            at = e.raw_tags(unknown, at, 3)?;
             let mut t = e.begin_tag();
             (&mut t).put_i32(self.failed_description_topology_epoch);
             e.end_tag(3, t);

@@ -98,26 +98,26 @@ impl TransactionLogValue {
         count += usize::from(has_next_producer_epoch);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        if v >= 1 { at = e.raw_tags(unknown, at, 0)?; }
         if has_previous_producer_id {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             (&mut t).put_i64(self.previous_producer_id);
             e.end_tag(0, t);
         }
+        if v >= 1 { at = e.raw_tags(unknown, at, 1)?; }
         if has_next_producer_id {
-            at = e.raw_tags(unknown, at, 1)?;
             let mut t = e.begin_tag();
             (&mut t).put_i64(self.next_producer_id);
             e.end_tag(1, t);
         }
+        if v >= 1 { at = e.raw_tags(unknown, at, 2)?; }
         if has_client_transaction_version {
-            at = e.raw_tags(unknown, at, 2)?;
             let mut t = e.begin_tag();
             (&mut t).put_i16(self.client_transaction_version);
             e.end_tag(2, t);
         }
+        if v >= 1 { at = e.raw_tags(unknown, at, 3)?; }
         if has_next_producer_epoch {
-            at = e.raw_tags(unknown, at, 3)?;
             let mut t = e.begin_tag();
             (&mut t).put_i16(self.next_producer_epoch);
             e.end_tag(3, t);

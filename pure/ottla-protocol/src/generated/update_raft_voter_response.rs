@@ -50,8 +50,8 @@ impl UpdateRaftVoterResponse {
         count += usize::from(has_current_leader);
         e.put_unsigned_varint(count as u32);
         let mut at = 0;
+        at = e.raw_tags(unknown, at, 0)?;
         if has_current_leader {
-            at = e.raw_tags(unknown, at, 0)?;
             let mut t = e.begin_tag();
             self.current_leader.write(&mut t, v)?;
             e.end_tag(0, t);
