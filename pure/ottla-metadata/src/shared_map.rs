@@ -165,7 +165,10 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
         }
         // Keys mostly arrive in ascending order: leave a full chunk behind, not two halves.
         let keep = if index + 1 == self.chunks.len() { CHUNK_MAX } else { CHUNK_MAX / 2 };
-        let upper = Arc::make_mut(&mut self.chunks[index]).split_off(keep);
+        let lower = Arc::make_mut(&mut self.chunks[index]);
+        let upper = lower.split_off(keep);
+        // It grew by doubling to take the one too many, and stays as it is now for long.
+        lower.shrink_to_fit();
         self.chunks.insert(index + 1, Arc::new(upper));
     }
 }

@@ -24,6 +24,8 @@ use exit::Exit;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Before anything is allocated that a huge page could be taken for.
+    ottla_env::os::use_small_pages();
     let cli = Cli::parse();
     let exit = match cli.command {
         None => server::run(&cli.server),

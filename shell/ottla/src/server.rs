@@ -41,7 +41,6 @@ pub(crate) fn run(flags: &ServerFlags) -> Exit {
         }
     };
     report(&loaded);
-    os::use_small_pages();
     let open_files = os::raise_file_limit();
     tracing::debug!(?open_files, "limit of open files");
     let workers = config.layers.is_set("num.io.threads").then_some(config.node.num_io_threads);

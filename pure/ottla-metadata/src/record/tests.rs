@@ -48,7 +48,8 @@ fn an_unknown_field_does_not_become_a_known_one() {
     let body = "00000001 0000000000000000 0000000000000001 02 00000001 02 00000001 01 01 \
                 00000001 00000000 00000000";
     let with_tags = |tags: &str| {
-        MetadataRecord::decode(hex(&format!("01 03 00 {body} {tags}"))).expect("a record of version 0")
+        MetadataRecord::decode(hex(&format!("01 03 00 {body} {tags}")))
+            .expect("a record of version 0")
     };
     assert!(with_tags("00").encode().is_ok());
     // Tag 1 holds the eligible leader replicas since version 2.
