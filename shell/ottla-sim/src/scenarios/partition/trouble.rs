@@ -16,9 +16,10 @@ enum Fault {
     Swizzle,
     Pause,
     Election,
+    Restarts,
 }
 
-const ALL: [Fault; 9] = [
+const ALL: [Fault; 10] = [
     Fault::PowerCut,
     Fault::PowerCutOfAll,
     Fault::Kill,
@@ -28,6 +29,7 @@ const ALL: [Fault; 9] = [
     Fault::Swizzle,
     Fault::Pause,
     Fault::Election,
+    Fault::Restarts,
 ];
 
 /// What a seed chose.
@@ -119,6 +121,7 @@ fn strike(fault: Fault, world: &mut World) {
             }
         }
         Fault::Pause => world.pause(one),
+        Fault::Restarts => drop(restart_often(world)),
         Fault::Election => {
             let state = &world.controller.state;
             if state.isr.contains(&one) && state.epoch_of(one).is_some() && state.leader != one {
@@ -127,6 +130,24 @@ fn strike(fault: Fault, world: &mut World) {
             }
         }
     }
+}
+
+/// A follower is restarted again and again while the questions whether it may be in sync lie on the way.
+fn restart_often(world: &mut World) -> Option<()> {
+    let leader = world.leader()?;
+    let follower = (1..=world.nodes.len() as i32).find(|id| *id != leader)?;
+    let manner = world.manner;
+    for _ in 0..4 {
+        world.stop(follower, true);
+        world.start(follower);
+        world.manner = manner.slow_to_decide();
+        let for_ms = world.random.between(300, 1_500) as i64;
+        world.run(for_ms);
+        world.produce(leader, 3);
+    }
+    world.run(4_000);
+    world.manner = manner;
+    Some(())
 }
 
 fn isolate(world: &mut World, id: i32) {

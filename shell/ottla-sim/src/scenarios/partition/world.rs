@@ -129,6 +129,11 @@ impl Manner {
         sync_ms: 2,
     };
 
+    /// The same, where the controller is far away and the followers are near.
+    pub(super) fn slow_to_decide(self) -> Manner {
+        Manner { late_percent: 80, delay_ms: 20, ..self }
+    }
+
     pub(super) fn new(random: &mut Random) -> Manner {
         Manner {
             lost_percent: [0, 0, 2, 20][random.index(4)],
