@@ -15,6 +15,11 @@ use super::ControllerDriver;
 /// How long a broker may take to accept a connection. A machine that is gone does not answer at all.
 const LOOK_MAX: Duration = Duration::from_secs(1);
 
+/// Before each look. A process that dies closes its sockets one after the other: the connection of its
+/// heartbeats may end before it has ceased to listen.
+const LOOKS: [Duration; 3] =
+    [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(500)];
+
 /// What a look at one address gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
@@ -48,6 +53,13 @@ impl<E: Env> ControllerDriver<E> {
 }
 
 async fn look_after<E: Env>(driver: Arc<ControllerDriver<E>>, broker_id: i32, broker_epoch: i64) {
+    for pause in LOOKS {
+        driver.env.sleep(pause).await;
+        look_once(&driver, broker_id, broker_epoch).await;
+    }
+}
+
+async fn look_once<E: Env>(driver: &ControllerDriver<E>, broker_id: i32, broker_epoch: i64) {
     let image = driver.metadata.image();
     let known = image.brokers.get(broker_id);
     let Some(broker) = known.filter(|known| known.epoch == broker_epoch && !known.fenced) else {
