@@ -16,9 +16,6 @@ use crate::fault::{Failed, LogError, OpenError};
 use crate::options::{DataDirOptions, TopicPartition};
 use crate::partition::Partition;
 
-/// Most directories a node may have: a place fits a byte, with room to spare.
-pub const DIRECTORIES_MAX: usize = 64;
-
 /// How far each directory is to be durable: one position for each that was written to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mark {
@@ -80,8 +77,8 @@ impl<E: Env> DataDirs<E> {
         let count = options.len().max(1);
         let mut dirs: Vec<DataDir<E>> = Vec::with_capacity(count);
         let mut misses_some = false;
-        for options in options.into_iter().take(DIRECTORIES_MAX) {
-            let place = u8::try_from(dirs.len()).expect("there are fewer than 256");
+        for options in options {
+            let place = u8::try_from(dirs.len()).expect("the configuration allows fewer");
             let path = options.path.clone();
             let cluster_id = dirs.first().map(|first| first.cluster_id().to_owned());
             let cluster_id = cluster_id.or(options.cluster_id);
@@ -258,13 +255,12 @@ impl<E: Env> DataDirs<E> {
 
 /// Which of two logs of a partition is the one nobody can say.
 fn refuse_twins<E: Env>(dirs: &[DataDir<E>]) -> Result<(), OpenError> {
-    let mut seen = std::collections::BTreeMap::new();
-    for dir in dirs {
+    for (at, dir) in dirs.iter().enumerate().skip(1) {
         for partition in dir.partitions() {
             let id = partition.id();
-            let key = (id.topic_id, id.partition);
-            if let Some(other) = seen.insert(key, dir.path().to_path_buf()) {
-                let what = format!("{id} is also in {}", other.display());
+            let has_it = |other: &&DataDir<E>| other.partition(id.topic_id, id.partition).is_some();
+            if let Some(other) = dirs[..at].iter().find(has_it) {
+                let what = format!("{id} is also in {}", other.path().display());
                 return Err(OpenError::Twin { path: dir.path().to_path_buf(), what });
             }
         }

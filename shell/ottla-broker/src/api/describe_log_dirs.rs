@@ -1,10 +1,9 @@
 //! DescribeLogDirs (key 35): v1-5. Each data directory, what the partitions in it take, and what the
 //! file system has left (v4+).
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use ottla_env::{Disk, Env};
+use ottla_env::Env;
 use ottla_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use ottla_protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
@@ -27,7 +26,7 @@ pub(crate) async fn handle<E: Env>(
 ) -> DescribeLogDirsResponse {
     let mut results = Vec::new();
     for dir in rooms.data_dirs.of_partitions() {
-        let (usable_bytes, total_bytes) = space(rooms, dir.path().to_path_buf()).await;
+        let (usable_bytes, total_bytes) = space(rooms, dir.clone()).await;
         let offline = dir.failed().map(|_| ErrorCode::KafkaStorageError);
         let topics = match offline {
             Some(_) => Vec::new(),
@@ -45,11 +44,10 @@ pub(crate) async fn handle<E: Env>(
     DescribeLogDirsResponse { results, ..Default::default() }
 }
 
-/// Free and total bytes of a file system.
-async fn space<E: Env>(rooms: &Rooms<E>, path: PathBuf) -> (i64, i64) {
-    let env = rooms.env.clone();
+/// Free and total bytes of a directory's file system.
+async fn space<E: Env>(rooms: &Rooms<E>, dir: DataDir<E>) -> (i64, i64) {
     let bytes = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    match rooms.env.run_blocking(move || env.disk().space(&path)).await {
+    match rooms.env.run_blocking(move || dir.space()).await {
         Ok(Ok((free, total))) => (bytes(free), bytes(total)),
         _ => (UNKNOWN_BYTES, UNKNOWN_BYTES),
     }

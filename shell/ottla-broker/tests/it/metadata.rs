@@ -200,7 +200,8 @@ fn a_topic_is_made_grown_deleted_and_made_again() {
     everywhere!(life_of_a_topic);
 }
 
-fn set(
+/// A request that gives a resource a setting.
+pub(crate) fn set(
     resource_type: i8,
     resource: &str,
     name: &str,

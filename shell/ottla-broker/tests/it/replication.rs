@@ -14,18 +14,16 @@ use ottla_protocol::messages::create_topics_request::{CreatableTopic, CreatableT
 use ottla_protocol::messages::describe_quorum_request::{self, TopicData};
 use ottla_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use ottla_protocol::messages::fetch_response::PartitionData;
-use ottla_protocol::messages::incremental_alter_configs_request::{
-    AlterConfigsResource, AlterableConfig,
-};
 use ottla_protocol::messages::metadata_request::MetadataRequestTopic;
 use ottla_protocol::messages::metadata_response::MetadataResponsePartition;
 use ottla_protocol::messages::{
     AlterPartitionReassignmentsRequest, CreateTopicsRequest, DescribeQuorumRequest, FetchRequest,
-    IncrementalAlterConfigsRequest, MetadataRequest,
+    MetadataRequest,
 };
 use ottla_protocol::records::{BatchOptions, batches, records};
 use ottla_protocol::{ErrorCode, Str};
 
+use crate::metadata::set;
 use crate::world::{Client, batch};
 
 pub(crate) const NODES: usize = 3;
@@ -132,20 +130,7 @@ impl<'a> Cluster<'a> {
 
     /// Gives all brokers a setting.
     async fn configure(&self, name: &str, value: &str) {
-        let config = AlterableConfig {
-            name: Str::copy_from(name),
-            config_operation: 0,
-            value: Some(Str::copy_from(value)),
-            ..AlterableConfig::default()
-        };
-        let resource = AlterConfigsResource {
-            resource_type: 4,
-            resource_name: Str::default(),
-            configs: vec![config],
-            ..AlterConfigsResource::default()
-        };
-        let request =
-            IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+        let request = set(4, "", name, value);
         let response = self.client(self.any_up()).await.call(1, &request).await;
         let answer = &response.responses[0];
         assert_eq!(answer.error_code, 0, "{:?}", answer.error_message);

@@ -67,7 +67,7 @@ fn required(key: &str, found: Option<(usize, String)>) -> Result<(usize, String)
     found.ok_or_else(|| Malformed::new(0, format!("{key} is missing")))
 }
 
-/// A value without the backslashes of Java's Properties (no \uXXXX: ids are plain ASCII).
+/// A value without the backslashes of Java's Properties (none of a code point: ids are plain ASCII).
 fn unescape(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     let mut characters = value.chars();

@@ -66,9 +66,8 @@ impl<E: Env> Members<E> {
         let mut plan = Plan { due: BTreeMap::new(), next_ms: None, closed_for: None };
         for (key, partition) in self.partitions.lock().iter() {
             if let Some(wait) = throttled_for(partition) {
-                plan.closed_for = Some(plan.closed_for.map_or(wait, |least| least.min(wait)));
-                plan.next_ms =
-                    Some(plan.next_ms.map_or(now_ms + wait, |next| next.min(now_ms + wait)));
+                plan.closed_for = plan.closed_for.into_iter().chain([wait]).min();
+                plan.next_ms = plan.next_ms.into_iter().chain([now_ms + wait]).min();
                 continue;
             }
             match partition.fetch_point(now_ms) {

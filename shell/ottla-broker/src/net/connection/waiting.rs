@@ -79,11 +79,8 @@ impl<E: Env> Connection<E> {
 
     /// Answers the produce requests whose records are committed, or never will be.
     fn acknowledge(&mut self) -> Result<(), End> {
-        if self.unacknowledged.is_empty() {
-            return Ok(());
-        }
-        let data_dirs = self.rooms.data_dirs.clone();
         while let Some(oldest) = self.unacknowledged.front() {
+            let data_dirs = &self.rooms.data_dirs;
             if data_dirs.is_durable(&oldest.mark) && oldest.is_replicated() {
                 self.answer_oldest(None)?;
             } else if data_dirs.has_lost(&oldest.mark) {
