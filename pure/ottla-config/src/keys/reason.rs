@@ -23,7 +23,6 @@ pub(crate) const NO_STREAMS: &str = "streams groups are not served by this versi
 pub(crate) const NO_TELEMETRY: &str = "clients are not asked for metrics by this version";
 pub(crate) const NO_TIERS: &str = "tiered storage is not served by this version";
 pub(crate) const NO_TRANSACTIONS: &str = "transactions are not served by this version";
-pub(crate) const ONE_FETCHER: &str = "one fetcher asks each leader for all it follows there";
 pub(crate) const DIR_FAILURE: &str = "a folder that fails is told to the controller until it knows";
 pub(crate) const NO_DIR_MOVES: &str = "replicas stay in the folder they were made in";
 pub(crate) const OPERATING_SYSTEM: &str = "Ottla leaves this to the operating system";

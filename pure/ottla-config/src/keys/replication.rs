@@ -1,7 +1,7 @@
 //! Keys of copies of partitions.
 
 use crate::check::{Check, at_least};
-use crate::keys::reason::{CHECKPOINT, NO_PURGATORY, NO_TIERS, ONE_FETCHER, OPERATING_SYSTEM};
+use crate::keys::reason::{CHECKPOINT, NO_PURGATORY, NO_TIERS, OPERATING_SYSTEM};
 use crate::replication::ReplicaSelector;
 
 keys! {
@@ -25,6 +25,8 @@ keys! {
         /// Most bytes a follower asks for in one fetch.
         replica_fetch_response_max_bytes: i32 = "10485760", at_least(0),
             "replica.fetch.response.max.bytes", ReadOnly, Medium;
+        /// Fetchers for each leader, each with a connection of its own and a share of the partitions.
+        num_replica_fetchers: i32 = "1", at_least(1), "num.replica.fetchers", ClusterWide, High;
         /// Longest wait of a follower's fetch.
         replica_fetch_wait_max_ms: i32 = "500", Check::Any, "replica.fetch.wait.max.ms",
             ReadOnly, High;
@@ -57,8 +59,6 @@ keys! {
         Boolean "unclean.leader.election.enable" = "false", Check::Any, ClusterWide, High;
     }
     accepted {
-        /// Fetchers per leader.
-        Int "num.replica.fetchers" = "1", at_least(1), ClusterWide, High => ONE_FETCHER;
         /// How often the high watermarks are written.
         Long "replica.high.watermark.checkpoint.interval.ms" = "5000", Check::Any,
             ReadOnly, High => CHECKPOINT;

@@ -412,6 +412,28 @@ fn who_lags_is_out_of_sync_until_it_has_caught_up() {
     });
 }
 
+/// Goal: however many fetchers there are, and whenever that changes, every record reaches every replica.
+#[test]
+fn fetchers_come_and_go() {
+    let sim = Sim::new(29);
+    sim.block_on(async {
+        let cluster = Cluster::start(&sim).await;
+        cluster.create_topic(3, &[]).await;
+        let mut expected = Vec::new();
+        for (round, fetchers) in ["3", "1", "2", "7"].into_iter().enumerate() {
+            cluster.configure("num.replica.fetchers", fetchers).await;
+            for at in 0..4 {
+                let value = format!("{round}-{at}");
+                cluster.produce(&value).await;
+                expected.push(value);
+            }
+        }
+        for at in 0..NODES {
+            assert_eq!(cluster.values(at, expected.len()).await, expected, "{}", name(at));
+        }
+    });
+}
+
 /// Goal: a replica that is copied takes no more of the leader, or of its own node, than the throttle lets
 /// pass, and replicas in sync are not held back (KIP-73). Method: 4 MB are copied to one node, at 500 kB
 /// a second; without a throttle that takes no time at all here.
