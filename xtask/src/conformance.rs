@@ -5,6 +5,7 @@ mod clients;
 mod several;
 
 use std::process::Command;
+use std::time::Duration;
 
 use clients::{CLIENTS, Client};
 
@@ -17,7 +18,9 @@ const USAGE: &str = "usage: cargo xtask conformance [CLIENT...] [OPTIONS]
   --binary PATH         the broker; built with --release if it is not given
   --nodes N             a cluster of so many, each of them a bootstrap server
   --restarting          with --nodes: one after the other is restarted, every ten seconds
-  --kafka VERSION       with --nodes: the nodes run Apache Kafka, to see what a client makes of that";
+  --every MS            with --restarting: instead of every ten seconds
+  --kafka VERSION       with --nodes: the nodes run Apache Kafka, to see what a client makes of that
+  --run COMMAND         with --nodes: this, for bash, and no client; BOOTSTRAP says where";
 
 /// What was asked for.
 struct Options {
@@ -26,7 +29,9 @@ struct Options {
     binary: Option<String>,
     nodes: u16,
     restarting: bool,
+    every: Duration,
     kafka: Option<String>,
+    run: Option<String>,
 }
 
 /// Where the clients find what they are run against.
@@ -43,7 +48,10 @@ struct Target {
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let options = parse(args)?;
     let clients = |target: &Target| -> Vec<Row> {
-        options.clients.iter().map(|client| run_client(client, target)).collect()
+        match &options.run {
+            Some(command) => vec![run_command(command, target)],
+            None => options.clients.iter().map(|client| run_client(client, target)).collect(),
+        }
     };
     let rows = match &options.against {
         None if options.nodes > 1 => several::run(&options, clients)?,
@@ -90,7 +98,9 @@ fn parse(args: &[String]) -> Result<Options, String> {
         binary: None,
         nodes: 1,
         restarting: false,
+        every: several::EVERY,
         kafka: None,
+        run: None,
     };
     let mut words = args.iter();
     while let Some(word) = words.next() {
@@ -98,9 +108,14 @@ fn parse(args: &[String]) -> Result<Options, String> {
             "--against" => options.against = words.next().cloned(),
             "--binary" => options.binary = words.next().cloned(),
             "--kafka" => options.kafka = words.next().cloned(),
+            "--run" => options.run = words.next().cloned(),
             "--nodes" => {
                 let number = words.next().and_then(|word| word.parse().ok());
                 options.nodes = number.ok_or(USAGE)?;
+            }
+            "--every" => {
+                let number = words.next().and_then(|word| word.parse().ok());
+                options.every = Duration::from_millis(number.ok_or(USAGE)?);
             }
             "--restarting" => options.restarting = true,
             "--help" => return Err(USAGE.to_string()),
@@ -125,6 +140,22 @@ struct Row {
     name: &'static str,
     passed: usize,
     failed: Vec<String>,
+}
+
+/// What was asked for, to look into one thing; its words are its own.
+fn run_command(command: &str, target: &Target) -> Row {
+    let status = Command::new("bash")
+        .args(["-c", command])
+        .current_dir(source::root().join("conformance"))
+        .env("BOOTSTRAP", &target.bootstrap)
+        .env("NODES", target.nodes.to_string())
+        .status();
+    let (passed, failed) = match status {
+        Ok(status) if status.success() => (1, Vec::new()),
+        Ok(status) => (0, vec![status.to_string()]),
+        Err(error) => (0, vec![error.to_string()]),
+    };
+    Row { name: "command", passed, failed }
 }
 
 fn run_client(client: &'static Client, target: &Target) -> Row {

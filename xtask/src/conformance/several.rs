@@ -11,8 +11,8 @@ use crate::cluster::node::Software;
 use crate::cluster::{Cluster, Seat};
 use crate::torture::node;
 
-/// From one restart to the next.
-const EVERY: Duration = Duration::from_secs(10);
+/// From one restart to the next, where nothing else is said.
+pub(super) const EVERY: Duration = Duration::from_secs(10);
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// What Kafka's tools can read of the metadata log: its shell knows no level after its own release, and there is none of 4.4
 /// in Maven Central.
@@ -41,7 +41,7 @@ pub(super) fn run(
     let over = AtomicBool::new(false);
     let (rows, restarts) = std::thread::scope(|scope| {
         let restarting = scope.spawn(|| match options.restarting {
-            true => restart(&mut cluster, &over),
+            true => restart(&mut cluster, options.every, &over),
             false => Ok(0),
         });
         let rows = clients(&target);
@@ -69,11 +69,11 @@ fn software(options: &Options) -> Result<Software, String> {
 }
 
 /// Stops one node in order and starts it, then the next, until it is over; how often.
-fn restart(cluster: &mut Cluster, over: &AtomicBool) -> Result<u64, String> {
+fn restart(cluster: &mut Cluster, every: Duration, over: &AtomicBool) -> Result<u64, String> {
     let mut count = 0;
     let mut id = 1;
     loop {
-        let due = Instant::now() + EVERY;
+        let due = Instant::now() + every;
         while Instant::now() < due {
             if over.load(Ordering::Relaxed) {
                 return Ok(count);

@@ -79,7 +79,7 @@ pub(super) fn place(
     factor: usize,
 ) -> Result<Vec<PartitionRecord>, Refusal> {
     let refuse = |message: String| Err(Refusal::new(ErrorCode::InvalidReplicationFactor, message));
-    let mut placer = Placer::new(image.brokers.iter(), entropy);
+    let mut placer = Placer::new(image.brokers.iter(), factor, entropy);
     if placer.active_brokers == 0 {
         let message =
             "All brokers are currently fenced, or have all their log directories cordoned.";

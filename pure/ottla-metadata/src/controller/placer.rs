@@ -62,24 +62,30 @@ pub(super) struct Placer {
 }
 
 impl Placer {
-    /// Brokers that are about to stop, or closed to new replicas, take no part.
+    /// Brokers that are closed to new replicas take no part. One that is about to stop is away where
+    /// `factor` cannot be reached without it: what is made during a restart need not be asked for
+    /// again. Kafka refuses it until the broker has stopped, and counts it from then on.
     pub(super) fn new<'a>(
         brokers: impl Iterator<Item = &'a Broker>,
+        factor: usize,
         entropy: &mut Entropy,
     ) -> Self {
+        let open: Vec<&Broker> = brokers.filter(|broker| !broker.is_cordoned()).collect();
+        let is_stopping = |broker: &Broker| broker.in_controlled_shutdown && !broker.fenced;
+        let staying = open.iter().filter(|broker| !is_stopping(broker)).count();
         let mut racks: BTreeMap<Option<&str>, Rack> = BTreeMap::new();
         let (mut count, mut active) = (0, 0);
-        for broker in brokers {
-            if broker.in_controlled_shutdown || broker.is_cordoned() {
+        for broker in open {
+            if is_stopping(broker) && factor <= staying {
                 continue;
             }
             count += 1;
             let rack = racks.entry(broker.rack.as_deref()).or_default();
-            if broker.fenced {
-                rack.away.brokers.push(broker.id);
-            } else {
+            if broker.is_active() {
                 rack.active.brokers.push(broker.id);
                 active += 1;
+            } else {
+                rack.away.brokers.push(broker.id);
             }
         }
         let mut racks: Vec<Rack> = racks.into_values().collect();

@@ -172,7 +172,7 @@ fn look_up(
         _ if topic_name::validate(name).is_err() => ErrorCode::InvalidTopicException,
         // Not the client's fault, and not for long: it asks again.
         Some(code) if code.is_retriable() => ErrorCode::LeaderNotAvailable,
-        // A broker that is being restarted gets no replicas, and may be the one that lacks: the client asks again.
+        // Nobody could lead it while the brokers are being restarted: the client asks again.
         Some(ErrorCode::InvalidReplicationFactor) if is_restarting(image) => {
             ErrorCode::LeaderNotAvailable
         }

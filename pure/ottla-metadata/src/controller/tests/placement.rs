@@ -28,7 +28,7 @@ fn brokers(racks: &[(Option<&str>, bool)]) -> Vec<Broker> {
 
 fn place(brokers: &[Broker], count: usize, factor: usize, seed: u64) -> Vec<Vec<i32>> {
     let mut entropy = Entropy::new([seed, 1, 2, 3]);
-    let mut placer = Placer::new(brokers.iter(), &mut entropy);
+    let mut placer = Placer::new(brokers.iter(), factor, &mut entropy);
     (0..count).map(|_| placer.place(factor, &mut entropy)).collect()
 }
 
@@ -61,8 +61,47 @@ fn who_is_away_never_leads_and_comes_last() {
     assert!(place(&brokers, 20, 2, 5).iter().flatten().all(|id| id % 2 == 0));
 }
 
+/// Each node of a rolling restart is counted as long as nobody else can take its place.
 #[test]
-fn who_is_closed_or_stopping_takes_no_part() {
+fn who_stops_comes_after_all_others_and_who_has_stopped_is_away() {
+    let mut brokers = brokers(&[(None, true), (None, true), (None, false), (None, true)]);
+    brokers[1].in_controlled_shutdown = true;
+    for replicas in place(&brokers, 20, 3, 5) {
+        assert!(matches!(replicas[..], [0, 3, 2] | [3, 0, 2]), "it is not needed: {replicas:?}");
+    }
+    for replicas in place(&brokers, 20, 4, 5) {
+        assert!(matches!(replicas[..], [0, 3, ..] | [3, 0, ..]), "it leads nothing: {replicas:?}");
+    }
+    brokers[1].fenced = true;
+    let placed = place(&brokers, 20, 3, 5);
+    assert!(placed.iter().all(|replicas| matches!(replicas[..], [0 | 3, 0 | 3, 1 | 2])));
+    assert!(placed.iter().any(|replicas| replicas[2] == 1), "as any that is away: {placed:?}");
+}
+
+#[test]
+fn a_topic_made_while_a_node_is_restarted_has_all_its_replicas() {
+    let mut world = World::cluster(3);
+    world.topic("held", 1);
+    let create = |world: &mut World, name: &str| {
+        let topic = super::create_topics::creatable(name, 1, 3);
+        super::create_topics::create(world, vec![topic], false)[0].error_code
+    };
+    let leader = world.partition("held", 0).leader;
+    let wish = BrokerHeartbeatRequest { want_shut_down: true, ..world.heartbeat(leader) };
+    world.send(wish.clone());
+    assert!(world.image().brokers.get(leader).unwrap().in_controlled_shutdown);
+    assert_eq!(create(&mut world, "x"), ErrorCode::None.code());
+    world.lose(&[leader]);
+    assert_eq!(create(&mut world, "y"), ErrorCode::None.code());
+    for name in ["x", "y"] {
+        let partition = world.partition(name, 0);
+        assert_eq!((partition.replicas.len(), partition.isr.len()), (3, 2), "{name}");
+        assert!(!partition.isr.contains(&leader));
+    }
+}
+
+#[test]
+fn who_is_closed_takes_no_part() {
     let mut world = World::cluster(3);
     let cordoned = BrokerHeartbeatRequest {
         cordoned_log_dirs: Some(vec![Uuid::from_u128(500)]),
