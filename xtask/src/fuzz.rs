@@ -15,8 +15,8 @@ const USAGE: &str = "usage: cargo xtask fuzz [OPTIONS]
   --max-len N    the longest input (4096)
   --seed N       libFuzzer's (1)
   --asan         with the address sanitizer, which is slower
-  --short        10,000 executions; installs a nightly compiler if there is none, and where none can be had runs
-                 the targets on a stable one, over their seeds and mutations of them
+  --short        10,000 executions
+  --stable       without libFuzzer, on a stable compiler: the seeds and mutations of them
   --list         the targets
 Needs a nightly compiler and a C++ compiler. `cargo test --no-default-features` in fuzz/ needs neither.";
 
@@ -39,7 +39,7 @@ struct Options {
     longest: u64,
     seed: u64,
     asan: bool,
-    short: bool,
+    stable: bool,
 }
 
 /// How one target did.
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         return Ok(());
     }
     let options = parse(args)?;
-    if options.short && !has_nightly() {
+    if options.stable {
         return stable();
     }
     let folder = build(&options)?;
@@ -99,7 +99,7 @@ fn parse(args: &[String]) -> Result<Options, String> {
         longest: 4096,
         seed: 1,
         asan: false,
-        short: false,
+        stable: false,
     };
     let all = targets()?;
     let mut words = args.iter();
@@ -111,7 +111,8 @@ fn parse(args: &[String]) -> Result<Options, String> {
             "--max-len" => options.longest = number(value()?)?,
             "--seed" => options.seed = number(value()?)?,
             "--asan" => options.asan = true,
-            "--short" => (options.short, options.executions) = (true, 10_000),
+            "--short" => options.executions = 10_000,
+            "--stable" => options.stable = true,
             "--target" => {
                 let name = value()?;
                 if !all.contains(name) {
@@ -128,20 +129,8 @@ fn parse(args: &[String]) -> Result<Options, String> {
     Ok(options)
 }
 
-/// Whether there is a nightly compiler, or now is.
-fn has_nightly() -> bool {
-    let succeeds = |program: &str, words: &[&str]| {
-        let mut command = Command::new(program);
-        command.args(words).env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
-        command.output().is_ok_and(|output| output.status.success())
-    };
-    succeeds("cargo", &["+nightly", "--version"])
-        || succeeds("rustup", &["toolchain", "install", "nightly", "--profile", "minimal"])
-}
-
 /// The targets without libFuzzer.
 fn stable() -> Result<(), String> {
-    println!("no nightly compiler is to be had: the targets run on a stable one");
     let status = Command::new("cargo")
         .args(["test", "--release", "--locked", "--no-default-features"])
         .current_dir(fuzz_dir())

@@ -44,6 +44,10 @@ pub(crate) use group::{PAGE_BYTES, Session, crc32c};
 pub(crate) use scan::{Found, WalFile, files as scan_files, groups, read};
 pub(crate) use staging::{Author, Placed, Staged, Urgency};
 
+/// How many groups may wait for the disk before large entries of clients wait outside: enough that the
+/// next is there when one is written, few enough that a small entry between them is soon durable.
+const GROUPS_AHEAD: usize = 4;
+
 /// Why an entry was not staged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StageError {
@@ -90,6 +94,12 @@ pub(crate) struct Wal<E: Env> {
     synced: AtomicU64,
     /// An append was told to wait.
     pressed: AtomicBool,
+    /// More than this many bytes wait for the disk: large entries of clients are told to wait.
+    ahead_bytes: u64,
+    /// Entries that were told so and have not begun to wait.
+    yielded: AtomicU64,
+    /// Some of them wait.
+    behind: AtomicBool,
     /// Closed to new entries.
     sealed: AtomicBool,
 }
@@ -146,6 +156,9 @@ impl<E: Env> Wal<E> {
             flush_bytes: options.flush_bytes,
             synced: AtomicU64::new(start_lsn),
             pressed: AtomicBool::new(false),
+            ahead_bytes: (GROUPS_AHEAD * options.group_bytes) as u64,
+            yielded: AtomicU64::new(0),
+            behind: AtomicBool::new(false),
             sealed: AtomicBool::new(false),
         }
     }
@@ -176,8 +189,12 @@ impl<E: Env> Wal<E> {
             return Err(StageError::TooLarge);
         }
         let full = self.used_bytes.load(Ordering::Relaxed) > self.busy_above_bytes;
-        if full && urgency == Urgency::MayWait {
+        if full && urgency != Urgency::MustGo {
             return Err(self.busy());
+        }
+        if urgency.yields(len) && self.is_behind() {
+            self.yielded.fetch_add(1, Ordering::SeqCst);
+            return Err(StageError::Busy);
         }
         let (placed, buffer_before) = {
             let mut staging = self.staging.lock();
@@ -227,8 +244,31 @@ impl<E: Env> Wal<E> {
         if self.offline.load(Ordering::Acquire) || self.sealed.load(Ordering::Acquire) {
             return;
         }
-        self.busy();
+        let less = |count: u64| count.checked_sub(1);
+        if self.yielded.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_err() {
+            self.busy();
+        } else {
+            // Before the look, so that who catches up after it sees that somebody waits.
+            self.behind.store(true, Ordering::SeqCst);
+            if !self.is_behind() {
+                return;
+            }
+            self.kick();
+        }
         notified.await;
+    }
+
+    /// Whether so much waits for the disk that large entries have to wait before it.
+    fn is_behind(&self) -> bool {
+        self.flush == FlushMode::Wal
+            && self.next_lsn().saturating_sub(self.durable()) >= self.ahead_bytes
+    }
+
+    /// Lets those in again who waited while the disk was behind.
+    fn caught_up(&self) {
+        if !self.is_behind() && self.behind.swap(false, Ordering::SeqCst) {
+            self.room.notify_waiters();
+        }
     }
 
     /// Asks the flusher for room, whatever else is due.

@@ -97,7 +97,9 @@ impl<E: Env> Partition<E> {
                 state.producers.apply(header, None);
             }
         }
-        let placed = match self.stage(state, &head, records.len(), Urgency::MayWait, fill) {
+        let urgency =
+            if options.origin == Origin::Client { Urgency::Client } else { Urgency::MayWait };
+        let placed = match self.stage(state, &head, records.len(), urgency, fill) {
             Ok(placed) => placed,
             Err(error) => {
                 if planted(Plant::OffsetsOfFailedAppend) {

@@ -74,12 +74,25 @@ pub(crate) struct Author<'a> {
     pub(crate) buffer: u64,
 }
 
+/// A client's entry of up to this many bytes goes before larger ones where the disk cannot keep up, so
+/// that whoever writes little does not wait for those who write much.
+const SMALL_BYTES: usize = 4 << 10;
+
 /// Whether an entry may be told to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Urgency {
+    /// A client's: where there is little room, the small go first.
+    Client,
     MayWait,
     /// Small and rare: over the budget rather than refused.
     MustGo,
+}
+
+impl Urgency {
+    /// Whether an entry of `len` bytes leaves the last room to others.
+    pub(super) fn yields(self, len: usize) -> bool {
+        self == Urgency::Client && len > SMALL_BYTES
+    }
 }
 
 /// What the groups look like, and sizes in bytes.
@@ -296,11 +309,13 @@ impl Staging {
             return Ok(());
         }
         let size = self.limits.buffer_bytes.max(total.next_multiple_of(PAGE_BYTES));
-        let over = self.live_bytes + size > self.limits.budget_bytes;
+        // One buffer is kept for those who may not be kept waiting by the large.
+        let kept = if urgency.yields(total) { self.limits.buffer_bytes } else { 0 };
+        let over = self.live_bytes + size + kept > self.limits.budget_bytes;
         // The flusher keeps half the budget as cache: what is large goes over it rather than never.
         let floor = self.limits.budget_bytes / 2 + self.limits.buffer_bytes;
         let large = size > self.limits.buffer_bytes && self.live_bytes <= floor;
-        if over && !large && urgency == Urgency::MayWait {
+        if over && !large && urgency != Urgency::MustGo {
             return Err(NoRoom);
         }
         self.retire_current();

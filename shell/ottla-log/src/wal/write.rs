@@ -111,6 +111,7 @@ impl<E: Env> Wal<E> {
         run.touched.iter().for_each(|partition| partition.became_durable(end));
         self.durable.store(end, Ordering::SeqCst);
         self.waiters.wake_to(end);
+        self.caught_up();
         true
     }
 

@@ -156,3 +156,49 @@ fn a_first_flush_leaves_the_files_of_others_alone() {
     ottla_env::os::run(Some(1), scenario).unwrap();
     let _ = std::fs::remove_dir_all(&path);
 }
+
+/// Goal: where the disk cannot keep up, large appends wait outside after a few groups, and small ones neither wait
+/// for those nor find the last room taken.
+#[test]
+fn small_appends_go_before_large_ones_that_wait() {
+    for flush in [FlushMode::Wal, FlushMode::None] {
+        let sim = ottla_env::sim::Sim::new(5);
+        let env = sim.node("n");
+        sim.block_on(async move {
+            let options =
+                ottla_log::DataDirOptions { flush, ..small(std::path::Path::new("/data")) };
+            let ahead = 4 * options.group_bytes as u64;
+            let (dir, _) = DataDir::open(env, options).unwrap();
+            let config = ottla_log::LogConfig { segment_bytes: 50_000, ..config() };
+            let partition = dir.create_partition(&id("mixed", 1, 0), config).unwrap();
+            dir.wait_durable(dir.staged()).await.unwrap();
+            // Whether it was taken in.
+            let append = |length: usize| {
+                let records = batch(&[&vec![7; length]], 1000);
+                match partition.append(records, &AppendOptions::client(0, 1000)) {
+                    Err(ottla_log::AppendError::Busy) => false,
+                    other => other.is_ok_and(|appended| !appended.duplicate) || panic!("refused"),
+                }
+            };
+            // Nothing is awaited, so neither the disk nor the flusher gets anywhere in flush=wal.
+            let mut appended = 0;
+            while append(6000) {
+                appended += 1;
+            }
+            assert!(appended > 1, "large appends are taken in while there is room");
+            if flush == FlushMode::Wal {
+                assert!(dir.staged() - dir.durable() < ahead + 6200, "{appended} large appends");
+            }
+            for _ in 0..10 {
+                assert!(append(300), "there is room for the small");
+                appended += 1;
+            }
+            dir.room().await;
+            while !append(6000) {
+                dir.room().await;
+            }
+            assert_eq!(values(&partition).len(), appended + 1);
+            dir.close().await;
+        });
+    }
+}
