@@ -163,7 +163,10 @@ impl Raft {
             let possible = self.hear_of(now_ms, leader, epoch, endpoints, out);
             return Some(possible && before != (self.election.epoch, self.election.leader));
         }
-        if leader.is_some() && self.election.leader.is_none() {
+        // One that remembers who leads, and not where, has found that out by asking it.
+        let looks_for_it =
+            self.election.leader.is_none() || matches!(self.role, Role::Unattached { .. });
+        if leader.is_some() && looks_for_it {
             if !self.hear_of(now_ms, leader, epoch, endpoints, out) {
                 return Some(false);
             }
