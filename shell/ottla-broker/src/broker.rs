@@ -64,6 +64,15 @@ pub struct Broker<E: Env> {
     drivers: Vec<Task>,
 }
 
+/// By what right a node has its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// It was told: whoever has the id in the cluster may be a former process of this node.
+    Own,
+    /// It looked for a free one a moment ago: whoever has it in the cluster was faster.
+    FirstCome,
+}
+
 /// Why a node did not start. Each says what to do next.
 #[derive(Debug)]
 pub enum StartError {
@@ -119,6 +128,14 @@ impl<E: Env> Broker<E> {
     /// # Errors
     /// When the configuration, the data directory or an address does not allow it.
     pub async fn start(env: E, layers: Layers) -> Result<Broker<E>, StartError> {
+        Self::start_as(Claim::Own, env, layers).await
+    }
+
+    /// The same; `claim` says by what right it has its `node.id`.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn start_as(claim: Claim, env: E, layers: Layers) -> Result<Broker<E>, StartError> {
         let config = BrokerConfig::build(layers).map_err(StartError::Config)?;
         let cluster_id = format::cluster_id(&env, &config).await.map_err(StartError::Format)?;
         let listeners = bind(&env, &config).await?;
@@ -162,7 +179,11 @@ impl<E: Env> Broker<E> {
         drivers.extend(rooms.controller.start());
         drivers.extend(rooms.lifecycle.start());
         if rooms.config.get().is_broker() {
-            match rooms.lifecycle.join().await {
+            let patience = match claim {
+                Claim::Own => rooms.lifecycle.patience(),
+                Claim::FirstCome => Duration::ZERO,
+            };
+            match rooms.lifecycle.join(patience).await {
                 Ok(heartbeats) => drivers.push(heartbeats),
                 Err(error) => {
                     controller_phase.send_replace(Phase::Closing);

@@ -25,5 +25,6 @@ mod broker;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 
-pub use broker::{Broker, StartError};
+pub use broker::{Broker, Claim, StartError};
+pub use drivers::lifecycle::LifecycleError;
 pub use format::FormatError;

@@ -1,5 +1,10 @@
 //! `ottla server --join HOST:PORT`: what a new node must know of a running cluster. It is asked once
 //! and kept beside the data; after that the node starts like any other.
+//!
+//! The node takes the next free id, and others that join meanwhile may take the same one. Its registration
+//! decides: the controller gives an id to one process at a time. Until it has been registered what it was
+//! told lies in a file of another name; when the id turns out to be somebody else's, the node lets go
+//! of it and asks again.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -8,12 +13,15 @@ use std::time::Duration;
 
 use ottla_client::{Admin, Client, ClientOptions};
 use ottla_config::parse::properties;
-use ottla_config::{Layers, Setting, data_dir};
+use ottla_config::{BrokerConfig, Layers, Setting, data_dir};
 use ottla_env::os::{self, OsEnv};
 use ottla_env::{Disk, Env, Stream};
+use ottla_log::kafka_dir::META_PROPERTIES;
 
 /// The file in the data directory.
 const FILE: &str = "joined.properties";
+/// The same while the node has not yet been let in with it.
+const TENTATIVE: &str = "joining.properties";
 /// The largest that is read.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// How long the cluster may take to answer.
@@ -21,26 +29,76 @@ const ASK_MAX: Duration = Duration::from_secs(20);
 /// Ports that are tried on a machine that has a node already.
 const PORTS: std::ops::Range<u16> = 9092..9192;
 
+/// How far a node is with joining.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Joining {
+    /// It has its place, or was never told to join.
+    Done,
+    /// It was told an id a moment ago.
+    Now,
+    /// An earlier process was, and nobody knows whether it was let in.
+    Before,
+}
+
 /// What an earlier join left in the data directory, or what the cluster at `address` says now.
-pub(crate) fn settings(address: Option<&str>, said: &Layers) -> Result<Vec<Setting>, Vec<String>> {
+pub(crate) fn settings(
+    address: Option<&str>,
+    said: &Layers,
+) -> Result<(Vec<Setting>, Joining), Vec<String>> {
     let folder = data_dir(said);
-    let path = Path::new(&folder).join(FILE);
+    let folder = Path::new(&folder);
+    let (path, tentative) = (folder.join(FILE), folder.join(TENTATIVE));
     let disk = os::OsDisk;
-    if !disk.exists(&path) {
-        let Some(address) = address else { return Ok(Vec::new()) };
-        let text = os::run(Some(1), |env| ask(env, address, said))
-            .unwrap_or_else(|error| Err(error.to_string()))
-            .map_err(|error| vec![format!("cannot join the cluster at {address}: {error}")])?;
-        disk.create_dir_all(Path::new(&folder))
-            .and_then(|()| disk.replace_file(&path, text.as_bytes()))
-            .map_err(|error| vec![format!("cannot write {}: {error}", path.display())])?;
+    if disk.exists(&path) {
+        return Ok((read(&path)?, Joining::Done));
     }
+    if disk.exists(&tentative) {
+        return Ok((read(&tentative)?, Joining::Before));
+    }
+    let Some(address) = address else { return Ok((Vec::new(), Joining::Done)) };
+    let text = os::run(Some(1), |env| ask(env, address, said))
+        .unwrap_or_else(|error| Err(error.to_string()))
+        .map_err(|error| vec![format!("cannot join the cluster at {address}: {error}")])?;
+    disk.create_dir_all(folder)
+        .and_then(|()| disk.replace_file(&tentative, text.as_bytes()))
+        .map_err(|error| vec![format!("cannot write {}: {error}", tentative.display())])?;
+    Ok((read(&tentative)?, Joining::Now))
+}
+
+fn read(path: &Path) -> Result<Vec<Setting>, Vec<String>> {
     let name = path.display().to_string();
-    let bytes = disk.read_file(&path, FILE_BYTES_MAX);
+    let bytes = os::OsDisk.read_file(path, FILE_BYTES_MAX);
     let bytes = bytes.map_err(|error| vec![format!("cannot read {name}: {error}")])?;
     let text = String::from_utf8_lossy(&bytes);
     properties::parse(&name, &text)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect())
+}
+
+/// Whether a setting of the file at `path` was learned when the node began to join.
+pub(crate) fn wrote(config: &BrokerConfig, path: &str) -> bool {
+    Path::new(path) == Path::new(&config.data_dir).join(TENTATIVE)
+}
+
+/// The node is in: it keeps what it was told.
+pub(crate) fn keep(config: &BrokerConfig) -> std::io::Result<()> {
+    let folder = Path::new(&config.data_dir);
+    os::OsDisk.rename(&folder.join(TENTATIVE), &folder.join(FILE))?;
+    os::OsDisk.sync_dir(folder)
+}
+
+/// The id is somebody else's, or the port: nothing here says any more that it was this node's.
+pub(crate) fn let_go(config: &BrokerConfig) -> std::io::Result<()> {
+    let disk = os::OsDisk;
+    let removed = |path: &Path| match disk.remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    for folder in std::iter::once(&config.data_dir).chain(&config.more_data_dirs) {
+        removed(&Path::new(folder).join(META_PROPERTIES))?;
+    }
+    // Last: as long as it is there, another start lets go again.
+    removed(&Path::new(&config.data_dir).join(TENTATIVE))?;
+    disk.sync_dir(Path::new(&config.data_dir))
 }
 
 /// The text of the file.

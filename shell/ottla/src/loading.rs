@@ -9,7 +9,7 @@ use ottla_env::os::OsDisk;
 use ottla_env::{File, open_read};
 
 use crate::cli::ServerFlags;
-use crate::join;
+use crate::join::{self, Joining};
 
 /// Largest configuration file that is read.
 const FILE_BYTES_MAX: usize = 4 << 20;
@@ -19,6 +19,7 @@ pub(crate) struct Loaded {
     pub(crate) layers: Layers,
     /// Lines for the log.
     pub(crate) notes: Vec<String>,
+    pub(crate) joining: Joining,
 }
 
 /// All settings, or everything that kept them from being read.
@@ -38,8 +39,8 @@ pub(crate) fn load(flags: &ServerFlags) -> Result<Loaded, Vec<String>> {
     }
     // What was learned of the cluster stands behind everything that was said.
     let said = Layers::new(settings.clone());
-    let joined = join::settings(flags.join.as_deref(), &said)?;
-    Ok(Loaded { layers: Layers::new(joined.into_iter().chain(settings)), notes })
+    let (joined, joining) = join::settings(flags.join.as_deref(), &said)?;
+    Ok(Loaded { layers: Layers::new(joined.into_iter().chain(settings)), notes, joining })
 }
 
 fn file_settings(path: &Path) -> Result<Vec<Setting>, Vec<String>> {

@@ -5,19 +5,22 @@ use std::convert::Infallible;
 use std::process::exit;
 use std::time::Duration;
 
-use ottla_broker::{Broker, StartError};
-use ottla_config::{BrokerConfig, Remark, remarks};
+use ottla_broker::{Broker, Claim, LifecycleError, StartError};
+use ottla_config::{BrokerConfig, Origin, Remark, remarks};
 use ottla_env::Env;
 use ottla_env::os::{self, OsEnv, ShutdownSignals, Signal};
 
 use crate::cli::ServerFlags;
 use crate::exit::Exit;
+use crate::join::{self, Joining};
 use crate::loading::{self, Loaded};
 use crate::logging;
 use crate::output::{complain, print};
 
 /// How often freed memory is looked through.
 const GIVE_BACK_EVERY: Duration = Duration::from_secs(5);
+/// How often a node that joins asks for an id: more than nodes that will ever join at once.
+const JOIN_TRIES: u32 = 100;
 
 /// Runs a node until it is asked to stop.
 pub(crate) fn run(flags: &ServerFlags) -> Exit {
@@ -29,24 +32,38 @@ pub(crate) fn run(flags: &ServerFlags) -> Exit {
             Err(error) => return refuse(&[format!("cannot watch process {parent}: {error}")]),
         }
     }
-    let loaded = match loading::load(flags) {
-        Ok(loaded) => loaded,
-        Err(errors) => return refuse(&errors),
-    };
-    let config = match BrokerConfig::build(loaded.layers.clone()) {
-        Ok(config) => config,
-        Err(errors) => {
-            let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            return refuse(&texts);
-        }
-    };
-    report(&loaded);
     let open_files = os::raise_file_limit();
     tracing::debug!(?open_files, "limit of open files");
-    let workers = config.layers.is_set("num.io.threads").then_some(config.node.num_io_threads);
-    let workers = workers.and_then(|workers| usize::try_from(workers).ok());
-    let served = os::run(workers, |env| serve(env, config));
-    served.unwrap_or_else(|error| refuse(&[format!("cannot start threads: {error}")]))
+    for _another in 0..JOIN_TRIES {
+        let loaded = match loading::load(flags) {
+            Ok(loaded) => loaded,
+            Err(errors) => return refuse(&errors),
+        };
+        let config = match BrokerConfig::build(loaded.layers.clone()) {
+            Ok(config) => config,
+            Err(errors) => {
+                let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                return refuse(&texts);
+            }
+        };
+        report(&loaded);
+        let workers = config.layers.is_set("num.io.threads").then_some(config.node.num_io_threads);
+        let workers = workers.and_then(|workers| usize::try_from(workers).ok());
+        let served = os::run(workers, |env| serve(env, config, loaded.joining));
+        match served {
+            Ok(Served::Ended(exit)) => return exit,
+            Ok(Served::Taken) => {}
+            Err(error) => return refuse(&[format!("cannot start threads: {error}")]),
+        }
+    }
+    refuse(&["other nodes that join took every id that was free; start it again".to_owned()])
+}
+
+/// What became of a node.
+enum Served {
+    Ended(Exit),
+    /// What it was told when it joined is somebody else's; nothing of it is kept.
+    Taken,
 }
 
 /// Errors that keep a node from starting, each on a line of its own.
@@ -82,26 +99,35 @@ fn report(loaded: &Loaded) {
     }
 }
 
-async fn serve(env: OsEnv, config: BrokerConfig) -> Exit {
+async fn serve(env: OsEnv, config: BrokerConfig, joining: Joining) -> Served {
     let started = env.now();
     // From here on a signal is an orderly stop, also while the node is starting.
     let mut signals = match os::shutdown_signal() {
         Ok(signals) => signals,
-        Err(error) => return refuse(&[format!("cannot listen for signals: {error}")]),
+        Err(error) => {
+            return Served::Ended(refuse(&[format!("cannot listen for signals: {error}")]));
+        }
     };
-    let starting = Broker::start(env.clone(), config.layers.clone());
+    let claim = if joining == Joining::Now { Claim::FirstCome } else { Claim::Own };
+    let starting = Broker::start_as(claim, env.clone(), config.layers.clone());
     let broker = tokio::select! {
         biased;
         started = starting => started,
         signal = signals.next() => {
             tracing::info!(?signal, "stopped while starting");
-            return Exit::Done;
+            return Served::Ended(Exit::Done);
         }
     };
     let broker = match broker {
         Ok(broker) => broker,
-        Err(error) => return refuse(&advised(&error, &config)),
+        Err(error) => return not_started(&error, &config, joining),
     };
+    if joining != Joining::Done
+        && let Err(error) = join::keep(&config)
+    {
+        // The next start finds it as it is, and this node's registration in the cluster.
+        tracing::warn!(%error, "cannot rename the file of what this node was told when it joined");
+    }
     print(&banner(&broker, &config, (env.now() - started).as_millis()));
     let failed = tokio::select! {
         biased;
@@ -117,7 +143,41 @@ async fn serve(env: OsEnv, config: BrokerConfig) -> Exit {
     };
     stop(broker, signals).await;
     tracing::info!("stopped");
-    if failed { Exit::Failed } else { Exit::Done }
+    Served::Ended(if failed { Exit::Failed } else { Exit::Done })
+}
+
+/// A node that joins and came second lets go of what it was told; any other says why it does not start.
+fn not_started(error: &StartError, config: &BrokerConfig, joining: Joining) -> Served {
+    let is_taken = joining != Joining::Done && is_taken(error, config);
+    if !is_taken {
+        return Served::Ended(refuse(&advised(error, config)));
+    }
+    tracing::info!(%error, "another node was faster; the cluster is asked again");
+    match join::let_go(config) {
+        Ok(()) => Served::Taken,
+        Err(error) => Served::Ended(refuse(&[format!(
+            "cannot remove what was written for node {}: {error}",
+            config.node_id
+        )])),
+    }
+}
+
+/// Whether what stands in the way was chosen by the join itself, and not said by somebody.
+fn is_taken(error: &StartError, config: &BrokerConfig) -> bool {
+    let chosen = |key: &str| {
+        let set = config.layers.fixed(key);
+        set.is_some_and(|set| match &set.origin {
+            Origin::File { path, .. } => join::wrote(config, path),
+            Origin::Environment { .. } | Origin::Flag { .. } => false,
+        })
+    };
+    match error {
+        StartError::Lifecycle(LifecycleError::DuplicateId { .. }) => chosen("node.id"),
+        StartError::Listen { source, .. } => {
+            source.kind() == std::io::ErrorKind::AddrInUse && chosen("listeners")
+        }
+        _ => false,
+    }
 }
 
 /// What a load left behind does not stay with the process while it is idle.

@@ -144,10 +144,10 @@ impl<E: Env> LifecycleDriver<E> {
     }
 
     /// Registers the broker; when this returns, it has caught up and may serve.
-    pub(crate) async fn join(self: &Arc<Self>) -> Result<Task, LifecycleError> {
+    pub(crate) async fn join(self: &Arc<Self>, patience: Duration) -> Result<Task, LifecycleError> {
         let joined = async {
             self.metadata.loaded().await.map_err(LifecycleError::Metadata)?;
-            self.register().await?;
+            self.register(patience).await?;
             self.unfence().await?;
             self.renew_leader_epochs().await
         };

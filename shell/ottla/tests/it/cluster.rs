@@ -176,3 +176,32 @@ fn a_node_joins_takes_its_share_and_leaves() {
     assert_eq!(cluster.out(&["consume", "t", "--exit"]).lines().count(), 3);
     assert_eq!(cluster.stop(), Some(0));
 }
+
+/// Goal: nodes that join at once get an id and a port each. Method: four processes, started together.
+#[test]
+fn nodes_that_join_at_once_are_different_nodes() {
+    let folder = Folder::new();
+    let cluster = Cluster::start(&folder, &["--nodes", "1", "--port", "0"]);
+    let member = cluster.bootstrap.split(',').next().unwrap();
+    let names = ["n2", "n3", "n4", "n5"];
+    let nodes: Vec<Node> = std::thread::scope(|scope| {
+        let start = |name| {
+            let folder = &folder;
+            scope.spawn(move || {
+                Node::start(ottla(folder).args(["server", "--join", member, "--data", name]))
+            })
+        };
+        names.map(start).into_iter().map(|starting| starting.join().unwrap()).collect()
+    });
+    let status = cluster.out(&["cluster", "status", "-o", "jsonl"]);
+    for id in 1..=5 {
+        assert!(status.contains(&format!(r#""id":{id},"#)), "{id}: {status}");
+    }
+    let addresses: std::collections::BTreeSet<_> = nodes.iter().map(|node| node.address).collect();
+    assert_eq!(addresses.len(), names.len());
+    for name in names {
+        let left = |file| folder.path().join(name).join(file).exists();
+        assert!(left("joined.properties") && !left("joining.properties"), "{name}");
+    }
+    assert_eq!(cluster.out(&["cluster", "health"]), "healthy\n");
+}

@@ -29,7 +29,7 @@ impl<E: Env> LifecycleDriver<E> {
             }
             match self.beat(false).await {
                 Some(answer) if answer.error_code == 0 => {}
-                Some(answer) if is_stale(&answer) => self.register().await?,
+                Some(answer) if is_stale(&answer) => self.register(self.patience()).await?,
                 _ => {}
             }
             if !self.is_unfenced() {

@@ -42,8 +42,9 @@ fn verdict(code: ErrorCode) -> Verdict {
 }
 
 impl<E: Env> LifecycleDriver<E> {
-    /// Registers this broker, trying for as long as it may succeed.
-    pub(super) async fn register(&self) -> Result<(), LifecycleError> {
+    /// Registers this broker, trying for as long as it may succeed; for `patience` where another broker
+    /// has its id.
+    pub(super) async fn register(&self, patience: Duration) -> Result<(), LifecycleError> {
         let node_id = self.node.node_id;
         let began = self.env.now();
         let mut is_told = false;
@@ -59,7 +60,7 @@ impl<E: Env> LifecycleDriver<E> {
                     tracing::info!(node_id, epoch, "this broker is registered");
                     return Ok(());
                 }
-                Verdict::Duplicate if self.env.now() - began > self.patience() => {
+                Verdict::Duplicate if self.env.now() - began >= patience => {
                     return Err(LifecycleError::DuplicateId { node_id });
                 }
                 Verdict::Duplicate if !is_told => {
@@ -103,7 +104,7 @@ impl<E: Env> LifecycleDriver<E> {
 
     /// How long a live broker of the same id is waited for: as long as a broker of Kafka's tries to register. The session
     /// of this node's dead process may begin anew with a new controller, so its length alone says too little.
-    fn patience(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Duration {
         let config = self.config.get();
         let ms = |value: i32| Duration::from_millis(u64::try_from(value).unwrap_or(0));
         let session = ms(config.node.broker_session_timeout_ms) * 2;
@@ -181,7 +182,7 @@ pub(super) async fn again<E: Env>(driver: &Arc<LifecycleDriver<E>>) {
         epoch = driver.broker_epoch(),
         "the controller no longer knows this broker's registration; it registers anew"
     );
-    if let Err(error) = driver.register().await {
+    if let Err(error) = driver.register(driver.patience()).await {
         tracing::error!(%error, "this broker has lost its place in the cluster; restart it");
         std::future::pending::<()>().await;
     }
