@@ -7,7 +7,7 @@ use ottla_env::Env;
 use ottla_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use ottla_protocol::messages::describe_quorum_response::{Listener, ReplicaState};
 use ottla_protocol::messages::{
-    DescribeClusterRequest, DescribeQuorumRequest, UnregisterBrokerRequest,
+    DescribeClusterRequest, DescribeQuorumRequest, RemoveRaftVoterRequest, UnregisterBrokerRequest,
 };
 use ottla_protocol::{Str, Uuid};
 
@@ -132,6 +132,24 @@ impl<E: Env> Admin<E> {
                 .map(|node| (node.node_id, node.listeners.iter().map(address).collect()))
                 .collect(),
         })
+    }
+
+    /// Takes a voter out of the metadata quorum (KIP-853); when this returns the others have agreed on it.
+    ///
+    /// # Errors
+    /// The quorum's answer: UNSUPPORTED_VERSION while `kraft.version` is 0, VOTER_NOT_FOUND.
+    pub async fn remove_voter(&self, id: i32, directory_id: Uuid) -> Result<()> {
+        let request = RemoveRaftVoterRequest {
+            cluster_id: None,
+            voter_id: id,
+            voter_directory_id: directory_id,
+            ..RemoveRaftVoterRequest::default()
+        };
+        let answered = self.client.retry(Target::Controller, &request, |response| {
+            let message = response.error_message.as_deref();
+            Error::check(response.error_code, || format!("remove voter {id}"), message)
+        });
+        answered.await.map(|_| ())
     }
 
     /// Forgets a broker that is down for good. One that still holds replicas stays in their lists.

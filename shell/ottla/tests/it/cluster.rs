@@ -4,6 +4,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use ottla_client::{ClientOptions, Connection};
+use ottla_protocol::Str;
+use ottla_protocol::messages::UpdateFeaturesRequest;
+use ottla_protocol::messages::update_features_request::FeatureUpdateKey;
+
 use crate::node::{Ended, Folder, Node, finish, ottla};
 
 /// Longest wait for anything a cluster does.
@@ -204,4 +209,54 @@ fn nodes_that_join_at_once_are_different_nodes() {
         assert!(left("joined.properties") && !left("joining.properties"), "{name}");
     }
     assert_eq!(cluster.out(&["cluster", "health"]), "healthy\n");
+}
+
+/// Has the quorum keep its voters in the metadata log, as `kafka-features.sh upgrade` does.
+fn raise_kraft_version(bootstrap: &str) {
+    let address = bootstrap.split(',').next().unwrap().to_owned();
+    let raised = ottla_env::os::run(Some(1), |env| async move {
+        let options = ClientOptions::new(&address);
+        let connection = Connection::open(&env, &address, &options).await.unwrap();
+        let feature = FeatureUpdateKey {
+            feature: Str::from_static("kraft.version"),
+            max_version_level: 1,
+            upgrade_type: 1,
+            ..FeatureUpdateKey::default()
+        };
+        let request = UpdateFeaturesRequest {
+            timeout_ms: 30_000,
+            feature_updates: vec![feature],
+            ..UpdateFeaturesRequest::default()
+        };
+        connection.call(&request, WAIT_MAX).await.unwrap()
+    });
+    let response = raised.unwrap();
+    assert_eq!(response.error_code, 0, "{response:?}");
+}
+
+/// Goal: a node that leaves votes no more, so that the others need no majority with it; where the quorum cannot
+/// change its voters, that is said, and nothing is forgotten that a second try needs.
+#[test]
+fn a_voter_leaves() {
+    let folder = Folder::new();
+    let cluster = Cluster::start(&folder, &["--nodes", "3", "--port", "0"]);
+    cluster.out(&["topic", "create", "t", "-p", "6", "-r", "1"]);
+    cluster.produce("t", "1\n2\n3\n");
+    let refused = cluster.run(&["cluster", "decommission", "3"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.err.contains("kraft.version is 0"), "{refused:?}");
+
+    raise_kraft_version(&cluster.bootstrap);
+    let left = cluster.run(&["cluster", "decommission", "3"]);
+    assert_eq!(left.code, Some(0), "{left:?}");
+    assert!(left.err.contains("votes in the metadata quorum no more"), "{left:?}");
+    assert!(left.out.contains("holds nothing any more"), "{left:?}");
+    let status = cluster.until(&["cluster", "status", "-o", "jsonl"], r#""voter":false"#);
+    assert_eq!(status.matches(r#""voter":true"#).count(), 2, "{status}");
+
+    signal("KILL", &cluster.processes()[2]);
+    cluster.until(&["cluster", "decommission", "3"], "node 3 has left");
+    cluster.until(&["cluster", "health"], "healthy");
+    assert_eq!(cluster.out(&["consume", "t", "--exit"]).lines().count(), 3);
+    assert_eq!(cluster.stop(), Some(0));
 }

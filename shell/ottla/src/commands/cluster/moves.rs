@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clap::Args;
-use ottla_client::admin::{ConfigChange, Election, Resource};
+use ottla_client::admin::{ConfigChange, Election, QuorumReplica, Resource};
 use ottla_client::{Admin, TopicPartition};
 use ottla_env::Env;
 use ottla_env::os::OsEnv;
@@ -67,9 +67,12 @@ pub(super) async fn rebalance(admin: &Admin<OsEnv>, flags: &Rebalance) -> Outcom
 pub(super) async fn decommission(admin: &Admin<OsEnv>, flags: &Decommission) -> Outcome {
     let id = flags.id;
     let brokers = admin.describe_brokers().await?.brokers;
-    let Some(broker) = brokers.iter().find(|broker| broker.id == id) else {
+    let broker = brokers.iter().find(|broker| broker.id == id);
+    let voters = admin.describe_quorum().await.map(|quorum| quorum.voters).unwrap_or_default();
+    let voter = voters.iter().find(|voter| voter.id == id);
+    if broker.is_none() && voter.is_none() {
         return Err(Failure::NotFound(format!("no node {id} is registered as a broker")));
-    };
+    }
     let leaving = BTreeSet::from([id]);
     if flags.how.dry_run {
         return show(admin, &leaving, flags.how.output).await;
@@ -82,24 +85,40 @@ pub(super) async fn decommission(admin: &Admin<OsEnv>, flags: &Decommission) -> 
         );
         return Err(Failure::Other(text));
     }
-    let voters = admin.describe_quorum().await.map(|quorum| quorum.voters).unwrap_or_default();
-    let is_voter = voters.iter().any(|voter| voter.id == id);
-    if broker.fenced {
-        forget(admin, id).await?;
-        output::print(&format!("node {id} has left: {copied} replicas copied\n"));
-    } else {
+    if let Some(voter) = voter {
+        no_longer_votes(admin, voter).await?;
+        output::complain(&format!("node {id} votes in the metadata quorum no more"));
+    }
+    if broker.is_some_and(|broker| !broker.fenced) {
         output::print(&format!(
             "node {id} holds nothing any more: {copied} replicas copied; stop it, then run this \
              again to forget it\n"
         ));
+        return Ok(Exit::Done);
     }
-    if is_voter {
-        output::complain(&format!(
-            "node {id} is still a voter of the metadata quorum: remove it there, or from \
-             controller.quorum.voters of every node"
-        ));
+    if broker.is_some() {
+        forget(admin, id).await?;
     }
+    output::print(&format!("node {id} has left: {copied} replicas copied\n"));
     Ok(Exit::Done)
+}
+
+/// A voter that is gone for good counts against the majority: it is taken out of the quorum first.
+async fn no_longer_votes(admin: &Admin<OsEnv>, voter: &QuorumReplica) -> Outcome<()> {
+    let id = voter.id;
+    match admin.remove_voter(id, voter.directory_id).await {
+        Err(error) if error.code() == Some(ErrorCode::VoterNotFound) => Ok(()),
+        Err(error) if error.code() == Some(ErrorCode::UnsupportedVersion) => {
+            Err(Failure::Other(format!(
+                "node {id} holds no replicas any more, and is still a voter of the metadata quorum: its \
+                 voters cannot change while kraft.version is 0. Raise it with `kafka-features.sh \
+                 --bootstrap-server HOST:PORT upgrade --feature kraft.version=1` and run this again, or \
+                 take the node out of controller.quorum.voters of every node, restart them, and run \
+                 this again"
+            )))
+        }
+        outcome => Ok(outcome?),
+    }
 }
 
 async fn forget(admin: &Admin<OsEnv>, id: i32) -> Outcome<()> {
