@@ -1,5 +1,11 @@
 //! Requests that the active controller decides: here where that is this node, and otherwise there, in
 //! an Envelope (KIP-590). The client's answer is the controller's, byte for byte.
+//!
+//! A request whose controller lost its leadership, or its connection, before it answered is decided again by the
+//! next one. Where the first decision was committed after all, the client is told of what it did itself:
+//! TOPIC_ALREADY_EXISTS for its own topic. Kafka's brokers do the same (their channel to the controller puts
+//! a request back at the head of its queue when it is disconnected or told NOT_CONTROLLER); nothing in the request
+//! tells its two decisions apart.
 
 use std::net::IpAddr;
 use std::sync::Arc;
