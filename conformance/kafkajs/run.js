@@ -14,6 +14,8 @@ CompressionCodecs[CompressionTypes.Snappy] = require('kafkajs-snappy')
 const brokers = (process.env.BOOTSTRAP || '127.0.0.1:9092').split(',')
 const nonce = `${process.pid}-${Date.now()}`
 const kafka = new Kafka({ clientId: 'conformance', brokers, logLevel: logLevel.NOTHING })
+// One node after the other is being restarted.
+const restarting = process.env.RESTARTING === '1'
 let failures = 0
 
 async function check(name, body) {
@@ -25,6 +27,20 @@ async function check(name, body) {
   } catch (error) {
     failures += 1
     console.log(`not ok ${name}: ${String(error.message || error).split('\n')[0]}`)
+  }
+}
+
+// kafkajs gives up where a node that is restarted would be there a moment later, with three nodes of Apache Kafka
+// as well: a consumer that stops says so once and hears no answer, and stays in its group for a session; a seek
+// whose commit fails is forgotten; deleteGroups is not repeated after NOT_COORDINATOR; deleteTopicRecords fails with
+// a TypeError where a connection ends, and never asks another leader. What was answered is not asked again.
+async function persist(body) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await body(tries)
+    } catch (error) {
+      if (!restarting || tries >= 4) throw error
+    }
   }
 }
 
@@ -76,7 +92,9 @@ async function main() {
 
   await check('README producer script', async () => {
     const { err, out } = await script('producer.js')
-    assert(!/ERROR|Error:/.test(out + err), out + err)
+    // It tells of a node that is away, and goes on with another.
+    const lines = (out + err).split('\n').filter(line => !(restarting && /Connection error/.test(line)))
+    assert(!/ERROR|Error:/.test(lines.join('\n')), lines.join('\n'))
   })
   await check('README consumer script prints topic, partition, offset and value', async () => {
     const { out } = await script('consumer.js', text => (text.match(/value:/g) || []).length >= 2)
@@ -279,13 +297,15 @@ async function main() {
   })
   await check('setOffsets, resetOffsets', async () => {
     const t = `off-${nonce}`
-    const groupId = `set-${nonce}`
-    await admin.setOffsets({ groupId, topic: t, partitions: [{ partition: 0, offset: '1' }] })
-    assert.strictEqual((await admin.fetchOffsets({ groupId, topics: [t] }))[0].partitions[0].offset, '1')
-    await admin.resetOffsets({ groupId, topic: t, earliest: true })
-    const after = (await admin.fetchOffsets({ groupId, topics: [t], resolveOffsets: true }))[0].partitions[0].offset
-    assert(['0', '-2'].includes(after), after)
-    await admin.deleteGroups([groupId])
+    await persist(async tries => {
+      const groupId = `set-${nonce}-${tries}`
+      await admin.setOffsets({ groupId, topic: t, partitions: [{ partition: 0, offset: '1' }] })
+      assert.strictEqual((await admin.fetchOffsets({ groupId, topics: [t] }))[0].partitions[0].offset, '1')
+      await admin.resetOffsets({ groupId, topic: t, earliest: true })
+      const after = (await admin.fetchOffsets({ groupId, topics: [t], resolveOffsets: true }))[0].partitions[0].offset
+      assert(['0', '-2'].includes(after), after)
+      await admin.deleteGroups([groupId])
+    })
   })
   await check('createPartitions', async () => {
     await admin.createPartitions({ topicPartitions: [{ topic, count: 6 }] })
@@ -303,7 +323,12 @@ async function main() {
     assert.strictEqual(value(await admin.describeConfigs({ includeSynonyms: false, resources }), 'retention.ms'), '7200000')
   })
   await check('describeCluster', async () => {
-    const cluster = await admin.describeCluster()
+    let cluster = await admin.describeCluster()
+    // One that is away at this moment is back soon.
+    for (let i = 0; restarting && cluster.brokers.length < brokers.length && i < 150; i += 1) {
+      await new Promise(resolve => setTimeout(resolve, 200))
+      cluster = await admin.describeCluster()
+    }
     assert.strictEqual(cluster.brokers.length, brokers.length)
     assert(cluster.clusterId)
     assert(cluster.brokers.some(broker => broker.nodeId === cluster.controller))
@@ -312,7 +337,7 @@ async function main() {
     const t = `del-${nonce}`
     await producer.send({ topic: t, messages: Array.from({ length: 5 }, (_, i) => ({ value: `${i}` })) })
     await admin.fetchTopicOffsets(t) // kafkajs deletes only from topics whose metadata it has loaded
-    await admin.deleteTopicRecords({ topic: t, partitions: [{ partition: 0, offset: '3' }] })
+    await persist(() => admin.deleteTopicRecords({ topic: t, partitions: [{ partition: 0, offset: '3' }] }))
     const [offsets] = await admin.fetchTopicOffsets(t)
     assert.strictEqual(offsets.low, '3')
     assert.deepStrictEqual((await readAll(t, m => m.length >= 2)).map(m => m.value.toString()), ['3', '4'])

@@ -42,6 +42,8 @@ struct Target {
     data: std::path::PathBuf,
     /// Of how many nodes.
     nodes: u16,
+    /// One after the other is being restarted.
+    restarting: bool,
 }
 
 /// Starts the binary on a free port, runs the clients one after the other, prints the table.
@@ -87,7 +89,12 @@ pub(crate) fn install(name: &str) -> Result<(), String> {
 
 impl Target {
     fn of(broker: &Broker) -> Target {
-        Target { bootstrap: broker.address.clone(), data: broker.data.clone(), nodes: 1 }
+        Target {
+            bootstrap: broker.address.clone(),
+            data: broker.data.clone(),
+            nodes: 1,
+            restarting: false,
+        }
     }
 }
 
@@ -171,6 +178,7 @@ fn run_client(client: &'static Client, target: &Target) -> Row {
         .env("BOOTSTRAP", &target.bootstrap)
         .env("DATA_DIR", &target.data)
         .env("NODES", target.nodes.to_string())
+        .env("RESTARTING", if target.restarting { "1" } else { "0" })
         .env("NODE_ID", "1")
         .output();
     let output = match output {

@@ -37,6 +37,7 @@ pub(super) fn run(
         bootstrap: cluster.bootstrap(),
         data: cluster.node(1).data(),
         nodes: options.nodes,
+        restarting: options.restarting,
     };
     let over = AtomicBool::new(false);
     let (rows, restarts) = std::thread::scope(|scope| {

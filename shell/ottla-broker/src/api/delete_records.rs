@@ -39,7 +39,7 @@ pub(crate) async fn handle<E: Env>(
         let mut result = DeleteRecordsTopicResult { name: topic.name, ..Default::default() };
         for asked in &topic.partitions {
             let outcome = delete(rooms, &result.name, asked, &mut mark).await;
-            if let Ok((log_start, Some(partition))) = &outcome {
+            if let Ok((log_start, partition)) = &outcome {
                 let place = (response.topics.len(), result.partitions.len());
                 replicated.push((place, Arc::clone(partition), *log_start));
             }
@@ -76,14 +76,11 @@ async fn low_watermark<E: Env>(
         tokio::pin!(moved);
         // What moves from here on is not missed.
         moved.as_mut().enable();
-        partition.check_leader()?;
         let image = rooms.metadata.image();
         let is_alive = |id: i32| image.brokers.get(id).is_some_and(Broker::is_active);
-        let own = partition.log.offsets().log_start;
-        let least = partition.with_leader(|leader| leader.low_watermark(own, is_alive));
-        match least.unwrap_or(own) {
-            least if least >= log_start => return Ok(least),
-            _ => {}
+        let least = partition.low_watermark(is_alive)?;
+        if least >= log_start {
+            return Ok(least);
         }
         tokio::select! {
             biased;
@@ -93,8 +90,8 @@ async fn low_watermark<E: Env>(
     }
 }
 
-/// The new log start, and the partition if it has other replicas.
-type Deleted<E> = (i64, Option<Arc<Partition<E>>>);
+/// The new log start here.
+type Deleted<E> = (i64, Arc<Partition<E>>);
 
 async fn delete<E: Env>(
     rooms: &Arc<Rooms<E>>,
@@ -119,8 +116,7 @@ async fn delete<E: Env>(
     let deleted = deleted.map_err(|error| error.kafka_code())?;
     mark.raise(partition.log.place(), deleted.lsn);
     partition.watchers().wake_all();
-    let log_start = deleted.log_start;
-    Ok((log_start, partition.leads_others().then_some(partition)))
+    Ok((deleted.log_start, partition))
 }
 
 fn answered(partition_index: i32, outcome: Result<i64, ErrorCode>) -> DeleteRecordsPartitionResult {

@@ -257,7 +257,7 @@ fn append<E: Env>(
 ) -> Result<Outcome<E>, Failure> {
     let index = data.index;
     let partition = topic.partition(index).ok_or_else(|| moved::error(rooms, topic.id, index))?;
-    partition.check_leader()?;
+    let term = partition.term()?;
     if topic.is_internal() && context.client_id() != ADMIN_CLIENT {
         return Err(ErrorCode::InvalidTopicException.into());
     }
@@ -267,18 +267,18 @@ fn append<E: Env>(
     if shape::is_transactional(&records) {
         return Err(outside_transaction(terms.has_transactional_id).into());
     }
-    let leads_others = terms.wants_all && partition.leads_others();
-    if leads_others && !partition.has_enough_in_sync() {
+    let awaits_others = terms.wants_all && term.with_others;
+    if awaits_others && !partition.has_enough_in_sync() {
         return Err(ErrorCode::NotEnoughReplicas.into());
     }
     partition.watchers().appending(records.len());
-    let epoch = partition.leader_epoch();
-    let options = AppendOptions { defer_write: true, ..AppendOptions::client(epoch, terms.now_ms) };
+    let options =
+        AppendOptions { defer_write: true, ..AppendOptions::client(term.epoch, terms.now_ms) };
     let appended = partition.log.append(records, &options).map_err(|error| {
         let log_start_offset = log_start_beside(partition, error.kafka_code());
         Failure { error, log_start_offset }
     })?;
-    Ok((appended, leads_others.then(|| (Arc::clone(partition), epoch))))
+    Ok((appended, awaits_others.then(|| (Arc::clone(partition), term.epoch))))
 }
 
 /// The log start that Kafka sends beside an error; not beside those it expects.

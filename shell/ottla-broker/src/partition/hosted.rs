@@ -26,6 +26,14 @@ pub(crate) struct TopicSettings {
     pub(crate) throttled_followers: ThrottledReplicas,
 }
 
+/// A leader's term of office.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Term {
+    pub(crate) epoch: i32,
+    /// Others follow: their positions say what is committed.
+    pub(crate) with_others: bool,
+}
+
 /// What a client believes that knows of no epoch.
 const NO_EPOCH: i32 = -1;
 
@@ -81,6 +89,17 @@ impl<E: Env> Partition<E> {
     /// Only a leader takes records, and answers for what is committed.
     pub(crate) fn check_leader(&self) -> Result<(), ErrorCode> {
         if self.is_leader() { Ok(()) } else { Err(ErrorCode::NotLeaderOrFollower) }
+    }
+
+    /// What this node leads it as. Read at once: between two looks it may have lost its office, and
+    /// taken another.
+    pub(crate) fn term(&self) -> Result<Term, ErrorCode> {
+        let standing = self.replica.standing();
+        match standing.part {
+            Part::Alone => Ok(Term { epoch: standing.epoch, with_others: false }),
+            Part::Leader => Ok(Term { epoch: standing.epoch, with_others: true }),
+            Part::Follower | Part::Nothing => Err(ErrorCode::NotLeaderOrFollower),
+        }
     }
 
     /// A replica serves consumers too (KIP-392).
@@ -304,6 +323,16 @@ impl<E: Env> Partition<E> {
             deadline_ms = leader.deadline_ms();
         });
         deadline_ms
+    }
+
+    /// The least offset at which a replica of those alive begins. Only a leader knows.
+    pub(crate) fn low_watermark(&self, is_alive: impl Fn(i32) -> bool) -> Result<i64, ErrorCode> {
+        let own = self.log.offsets().log_start;
+        match &*self.replica.role.lock() {
+            Role::Alone => Ok(own),
+            Role::Leader(leader) => Ok(leader.low_watermark(own, is_alive)),
+            Role::Follower(_) | Role::Nothing => Err(ErrorCode::NotLeaderOrFollower),
+        }
     }
 
     /// Looks at the leader's machine, where others follow this node.

@@ -7,6 +7,7 @@ mod world;
 
 mod bad_input;
 mod cluster;
+mod deletes;
 mod directories;
 mod fetch;
 mod groups;

@@ -29,7 +29,7 @@ use crate::world::{Client, batch};
 pub(crate) const NODES: usize = 3;
 /// Nothing in a test takes longer, in simulated time.
 const PATIENCE: Duration = Duration::from_secs(120);
-const TOPIC: &str = "t";
+pub(crate) const TOPIC: &str = "t";
 /// How long a follower may lag: much shorter than a broker's session.
 const LAG_MAX: Duration = Duration::from_secs(2);
 /// Before the controller misses a broker by itself.
@@ -51,7 +51,7 @@ pub(crate) struct Cluster<'a> {
 }
 
 impl<'a> Cluster<'a> {
-    async fn start(sim: &'a Sim) -> Cluster<'a> {
+    pub(crate) async fn start(sim: &'a Sim) -> Cluster<'a> {
         Cluster::start_in(sim, "/data").await
     }
 
@@ -137,7 +137,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// Moves the partition to these nodes, and waits until they have it and nobody else does.
-    async fn reassign(&self, places: &[usize]) {
+    pub(crate) async fn reassign(&self, places: &[usize]) {
         let ids: Vec<i32> = places.iter().map(|at| i32::try_from(at + 1).unwrap()).collect();
         let replicas = Some(ids.clone());
         let partition =
@@ -155,10 +155,12 @@ impl<'a> Cluster<'a> {
         let response = self.client(self.any_up()).await.call(0, &request).await;
         let answer = &response.responses[0].partitions[0];
         assert_eq!((response.error_code, answer.error_code), (0, 0), "{:?}", answer.error_message);
+        let mut sorted = ids.clone();
+        sorted.sort_unstable();
         let same = |found: &[i32]| {
             let mut found = found.to_vec();
             found.sort_unstable();
-            found == ids
+            found == sorted
         };
         self.partition(|now| same(&now.replica_nodes) && same(&now.isr_nodes)).await;
     }
