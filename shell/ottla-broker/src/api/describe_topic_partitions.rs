@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use ottla_env::Env;
-use ottla_metadata::image::{MetadataImage, Partition, Topic};
+use ottla_metadata::image::{Partition, Topic};
 use ottla_metadata::topic_name;
 use ottla_protocol::messages::describe_topic_partitions_request::{self, TopicRequest};
 use ottla_protocol::messages::describe_topic_partitions_response::{
@@ -16,7 +16,8 @@ use ottla_protocol::messages::{DescribeTopicPartitionsRequest, DescribeTopicPart
 use ottla_protocol::{ErrorCode, Str};
 
 use super::context::RequestContext;
-use super::{metadata, operations};
+use super::operations;
+use super::view::View;
 use crate::rooms::Rooms;
 
 /// Most partitions of a page: Kafka's max.request.partition.size.limit.
@@ -24,16 +25,18 @@ const PARTITIONS_MAX: i32 = 2000;
 
 pub(crate) async fn handle<E: Env>(
     rooms: &Arc<Rooms<E>>,
-    _context: &RequestContext,
+    context: &RequestContext,
     request: DescribeTopicPartitionsRequest,
 ) -> DescribeTopicPartitionsResponse {
-    page(&rooms.metadata.image(), &request)
+    let image = rooms.metadata.image();
+    page(View { image: &image, listener: &context.listener }, &request)
 }
 
 fn page(
-    image: &MetadataImage,
+    view: View<'_>,
     request: &DescribeTopicPartitionsRequest,
 ) -> DescribeTopicPartitionsResponse {
+    let image = view.image;
     if request.cursor.as_ref().is_some_and(|cursor| !is_sound(cursor, request)) {
         return refused(request);
     }
@@ -42,7 +45,7 @@ fn page(
         None => ("", 0),
     };
     let mut page = Page {
-        image,
+        view,
         room: request.response_partition_limit.clamp(1, PARTITIONS_MAX) as usize,
         topics: Vec::new(),
         next: None,
@@ -94,7 +97,7 @@ fn refused(request: &DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsR
 }
 
 struct Page<'a> {
-    image: &'a MetadataImage,
+    view: View<'a>,
     /// Partitions that still fit.
     room: usize,
     topics: Vec<DescribeTopicPartitionsResponseTopic>,
@@ -111,7 +114,7 @@ impl Page<'_> {
         let partitions: Vec<_> = rest
             .by_ref()
             .take(self.room)
-            .map(|(index, partition)| partition_of(self.image, *index, partition))
+            .map(|(index, partition)| partition_of(self.view, *index, partition))
             .collect();
         self.room -= partitions.len();
         self.topics.push(DescribeTopicPartitionsResponseTopic {
@@ -154,11 +157,11 @@ impl Page<'_> {
 }
 
 fn partition_of(
-    image: &MetadataImage,
+    view: View<'_>,
     partition_index: i32,
     partition: &Partition,
 ) -> DescribeTopicPartitionsResponsePartition {
-    let (leader_id, error) = metadata::leader(image, partition);
+    let (leader_id, error) = view.leader(partition);
     DescribeTopicPartitionsResponsePartition {
         error_code: error.code(),
         partition_index,
@@ -168,7 +171,7 @@ fn partition_of(
         isr_nodes: partition.isr.to_vec(),
         eligible_leader_replicas: Some(partition.eligible_leader_replicas.to_vec()),
         last_known_elr: Some(partition.last_known_elr.to_vec()),
-        offline_replicas: metadata::offline_replicas(image, partition),
+        offline_replicas: view.offline_replicas(partition),
         ..Default::default()
     }
 }

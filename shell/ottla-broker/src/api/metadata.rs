@@ -20,11 +20,21 @@ use ottla_protocol::messages::{MetadataRequest, MetadataResponse};
 use ottla_protocol::{ErrorCode, Str, Uuid};
 
 use super::context::RequestContext;
+use super::view::View;
 use super::{nodes, operations};
 use crate::rooms::Rooms;
 
 /// The first version in which a topic may be asked for by its id.
 const BY_ID: i16 = 12;
+/// The first version in which a leader without the client's listener has an error of its own.
+const LISTENER_ERROR: i16 = 6;
+
+/// Whom the answer is for. Version 0 is told only of replicas that can be reached.
+#[derive(Clone, Copy)]
+struct Asker<'a> {
+    view: View<'a>,
+    version: i16,
+}
 
 pub(crate) async fn handle<E: Env>(
     rooms: &Arc<Rooms<E>>,
@@ -57,12 +67,14 @@ pub(crate) async fn handle<E: Env>(
         refusals = create_missing(rooms, topics).await;
     }
     let image = rooms.metadata.image();
+    let view = View { image: &image, listener: &context.listener };
+    let asker = Asker { view, version };
     let mut topics: Vec<MetadataResponseTopic> = match &asked {
-        None => image.topics.iter().map(|topic| found(&image, topic)).collect(),
+        None => image.topics.iter().map(|topic| found(asker, topic)).collect(),
         Some(asked) => {
             let mut seen = BTreeSet::new();
             let once = asked.iter().filter(|topic| seen.insert((&topic.name, topic.topic_id)));
-            once.map(|topic| look_up(&image, topic, &refusals)).collect()
+            once.map(|topic| look_up(asker, topic, &refusals)).collect()
         }
     };
     if request.include_topic_authorized_operations {
@@ -153,19 +165,20 @@ fn auto_topic<E: Env>(rooms: &Rooms<E>, name: &Str) -> NewTopic {
 }
 
 fn look_up(
-    image: &MetadataImage,
+    asker: Asker<'_>,
     asked: &MetadataRequestTopic,
     refusals: &[(Str, Refusal)],
 ) -> MetadataResponseTopic {
+    let image = asker.view.image;
     // Java's client sends an empty name along with an id.
     let Some(name) = asked.name.as_ref().filter(|_| asked.topic_id.is_zero()) else {
         return match image.topics.by_id(asked.topic_id) {
-            Some(topic) => found(image, topic),
+            Some(topic) => found(asker, topic),
             None => missing(ErrorCode::UnknownTopicId, None, asked.topic_id),
         };
     };
     if let Some(topic) = image.topics.get(name) {
-        return found(image, topic);
+        return found(asker, topic);
     }
     let refusal = refusals.iter().find(|(refused, _)| refused == name);
     let code = match refusal.map(|(_, refusal)| refusal.code) {
@@ -199,48 +212,48 @@ fn missing(code: ErrorCode, name: Option<Str>, topic_id: Uuid) -> MetadataRespon
     }
 }
 
-fn found(image: &MetadataImage, topic: &Topic) -> MetadataResponseTopic {
+fn found(asker: Asker<'_>, topic: &Topic) -> MetadataResponseTopic {
     let partitions = topic.partitions.iter();
     MetadataResponseTopic {
         error_code: ErrorCode::None.code(),
         name: Some(topic.name.clone()),
         topic_id: topic.id,
         is_internal: topic.is_internal(),
-        partitions: partitions.map(|(index, found)| partition(image, *index, found)).collect(),
+        partitions: partitions.map(|(index, found)| partition(asker, *index, found)).collect(),
         topic_authorized_operations: operations::NOT_ASKED,
         ..Default::default()
     }
 }
 
 fn partition(
-    image: &MetadataImage,
+    asker: Asker<'_>,
     partition_index: i32,
     partition: &Partition,
 ) -> MetadataResponsePartition {
-    let (leader_id, error) = leader(image, partition);
+    let Asker { view, version } = asker;
+    let (leader_id, mut error) = view.leader(partition);
+    if error == ErrorCode::ListenerNotFound && version < LISTENER_ERROR {
+        error = ErrorCode::LeaderNotAvailable;
+    }
+    let (mut replicas, mut isr) = (partition.replicas.to_vec(), partition.isr.to_vec());
+    if version == 0 {
+        (replicas, isr) = (view.reached(&replicas), view.reached(&isr));
+        let some_are_missing =
+            replicas.len() < partition.replicas.len() || isr.len() < partition.isr.len();
+        if error == ErrorCode::None && some_are_missing {
+            error = ErrorCode::ReplicaNotAvailable;
+        }
+    }
     MetadataResponsePartition {
         error_code: error.code(),
         partition_index,
         leader_id,
         leader_epoch: partition.leader_epoch,
-        replica_nodes: partition.replicas.to_vec(),
-        isr_nodes: partition.isr.to_vec(),
-        offline_replicas: offline_replicas(image, partition),
+        replica_nodes: replicas,
+        isr_nodes: isr,
+        offline_replicas: view.offline_replicas(partition),
         ..Default::default()
     }
-}
-
-/// The leader, and whether a client can talk to it: nobody where it is not among the nodes that clients are told of.
-pub(super) fn leader(image: &MetadataImage, partition: &Partition) -> (i32, ErrorCode) {
-    match image.brokers.get(partition.leader) {
-        Some(leader) if !leader.fenced => (partition.leader, ErrorCode::None),
-        _ => (-1, ErrorCode::LeaderNotAvailable),
-    }
-}
-
-pub(super) fn offline_replicas(image: &MetadataImage, partition: &Partition) -> Vec<i32> {
-    let is_online = |id: &i32| image.brokers.get(*id).is_some_and(|broker| !broker.fenced);
-    partition.replicas.iter().filter(|id| !is_online(id)).copied().collect()
 }
 
 #[cfg(test)]

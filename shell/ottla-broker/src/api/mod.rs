@@ -6,6 +6,7 @@ pub(crate) mod principal;
 pub(crate) mod context;
 pub(crate) mod nodes;
 mod operations;
+mod view;
 mod led;
 
 mod metadata;

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use ottla_config::BrokerConfig;
 use ottla_metadata::controller::{Command, Controller, NewTopic, Soft};
+use ottla_metadata::image::MetadataImage;
 use ottla_protocol::Uuid;
 use ottla_protocol::messages::BrokerRegistrationRequest;
 use ottla_protocol::messages::broker_registration_request::Feature;
@@ -50,7 +51,7 @@ fn all_pages(image: &MetadataImage, names: &[String], limit: i32) -> (Vec<Row>, 
     };
     let mut rows: Vec<Row> = Vec::new();
     for pages in 1.. {
-        let answer = page(image, &request);
+        let answer = page(View { image, listener: "PLAINTEXT" }, &request);
         let partitions: usize = answer.topics.iter().map(|topic| topic.partitions.len()).sum();
         assert!(partitions <= limit.clamp(1, PARTITIONS_MAX) as usize);
         for topic in answer.topics {
