@@ -98,8 +98,8 @@ pub(crate) struct Wal<E: Env> {
     ahead_bytes: u64,
     /// Entries that were told so and have not begun to wait.
     yielded: AtomicU64,
-    /// Some of them wait.
-    behind: AtomicBool,
+    /// Wakes the first of those who wait for that; he wakes the next.
+    turn: Notify,
     /// Closed to new entries.
     sealed: AtomicBool,
 }
@@ -158,7 +158,7 @@ impl<E: Env> Wal<E> {
             pressed: AtomicBool::new(false),
             ahead_bytes: (GROUPS_AHEAD * options.group_bytes) as u64,
             yielded: AtomicU64::new(0),
-            behind: AtomicBool::new(false),
+            turn: Notify::new(),
             sealed: AtomicBool::new(false),
         }
     }
@@ -166,6 +166,16 @@ impl<E: Env> Wal<E> {
     /// Takes over files of earlier sessions, once nothing in them is needed.
     pub(crate) fn adopt(&self, leftover: Vec<PathBuf>) -> Result<(), DiskError> {
         self.with_files(|files| files.adopt(leftover))
+    }
+
+    /// Whether a client's entry of `len` payload bytes may be staged now, as far as the disk keeps up. Asked
+    /// before its bytes are looked at: whoever waits would look at them again each time.
+    pub(crate) fn admit(&self, len: usize) -> Result<(), StageError> {
+        if Urgency::Client.yields(len) && self.is_behind() {
+            self.yielded.fetch_add(1, Ordering::SeqCst);
+            return Err(StageError::Busy);
+        }
+        Ok(())
     }
 
     /// Adds an entry of `len` payload bytes written by `fill`. Called under the partition's lock, so
@@ -191,10 +201,6 @@ impl<E: Env> Wal<E> {
         let full = self.used_bytes.load(Ordering::Relaxed) > self.busy_above_bytes;
         if full && urgency != Urgency::MustGo {
             return Err(self.busy());
-        }
-        if urgency.yields(len) && self.is_behind() {
-            self.yielded.fetch_add(1, Ordering::SeqCst);
-            return Err(StageError::Busy);
         }
         let (placed, buffer_before) = {
             let mut staging = self.staging.lock();
@@ -232,6 +238,7 @@ impl<E: Env> Wal<E> {
         self.offline.store(true, Ordering::SeqCst);
         self.waiters.wake_to(u64::MAX);
         self.room.notify_waiters();
+        self.turn.notify_one();
         self.flush_wanted.notify_one();
         self.wake.notify_one();
     }
@@ -245,30 +252,27 @@ impl<E: Env> Wal<E> {
             return;
         }
         let less = |count: u64| count.checked_sub(1);
-        if self.yielded.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_err() {
-            self.busy();
-        } else {
-            // Before the look, so that who catches up after it sees that somebody waits.
-            self.behind.store(true, Ordering::SeqCst);
-            if !self.is_behind() {
-                return;
-            }
-            self.kick();
+        if self.yielded.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
+            return self.wait_turn().await;
         }
+        self.busy();
         notified.await;
+    }
+
+    /// Waits until the disk has caught up. Those who wait are let go one after the other, in their order,
+    /// while that lasts: all at once they would only refuse each other.
+    async fn wait_turn(&self) {
+        while self.is_behind() && self.check().is_ok() {
+            self.kick();
+            self.turn.notified().await;
+        }
+        self.turn.notify_one();
     }
 
     /// Whether so much waits for the disk that large entries have to wait before it.
     fn is_behind(&self) -> bool {
         self.flush == FlushMode::Wal
             && self.next_lsn().saturating_sub(self.durable()) >= self.ahead_bytes
-    }
-
-    /// Lets those in again who waited while the disk was behind.
-    fn caught_up(&self) {
-        if !self.is_behind() && self.behind.swap(false, Ordering::SeqCst) {
-            self.room.notify_waiters();
-        }
     }
 
     /// Asks the flusher for room, whatever else is due.
@@ -338,6 +342,7 @@ impl<E: Env> Wal<E> {
         self.sealed.store(true, Ordering::Release);
         self.waiters.wake_to(u64::MAX);
         self.room.notify_waiters();
+        self.turn.notify_one();
         self.flush_wanted.notify_one();
         self.wake.notify_one();
     }

@@ -27,6 +27,9 @@ impl<E: Env> Partition<E> {
         records: Bytes,
         options: &AppendOptions,
     ) -> Result<Appended, AppendError> {
+        if options.origin == Origin::Client {
+            self.volume.wal.admit(records.len())?;
+        }
         let config = self.config();
         let rules = Rules {
             config: &config,

@@ -111,7 +111,9 @@ impl<E: Env> Wal<E> {
         run.touched.iter().for_each(|partition| partition.became_durable(end));
         self.durable.store(end, Ordering::SeqCst);
         self.waiters.wake_to(end);
-        self.caught_up();
+        if !self.is_behind() {
+            self.turn.notify_one();
+        }
         true
     }
 
