@@ -340,6 +340,17 @@ impl<E: Env> Partition<E> {
         Ok(())
     }
 
+    /// Whether its folder has been made, as far as the log knows.
+    pub(crate) fn has_folder(&self) -> bool {
+        self.state.lock().has_folder
+    }
+
+    /// Removes what is in the folder of a partition that has none.
+    pub(crate) fn clear_folder(&self) -> Result<(), DiskError> {
+        let (disk, handles) = (self.volume.env.disk(), &self.volume.handles);
+        clear_folder(disk, handles, self.volume.path(), &self.folder(), &self.id)
+    }
+
     /// Makes the partition's folder at its first flush. What is there already is of an earlier
     /// partition of that name, or of a flush that no checkpoint knows of: it goes. What is not a log's
     /// stays: the metadata log's folder holds the quorum's votes and snapshots.
@@ -349,8 +360,7 @@ impl<E: Env> Partition<E> {
             doomed.id.topic != self.id.topic || doomed.id.partition != self.id.partition
         });
         if disk.exists(&folder) {
-            let (handles, root) = (&self.volume.handles, self.volume.path());
-            clear_folder(disk, handles, root, &folder, &self.id)?;
+            self.clear_folder()?;
         }
         disk.create_dir_all(&folder).map_err(DiskError::at("create", &folder))?;
         let path = folder.join(PARTITION_METADATA);

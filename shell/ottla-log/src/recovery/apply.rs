@@ -3,6 +3,7 @@
 //! Until the checkpoint is replaced, nothing that the old one and the write-ahead log stand on is
 //! changed for good: bytes beyond what it names are written again, the same, by the next attempt.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ottla_env::{Disk, Env, File, FileKind};
@@ -186,14 +187,23 @@ impl<E: Env> Replay<'_, E> {
         write_checkpoint(self.volume, &builder.finish(&header))
     }
 
-    /// Removes folders that an interrupted deletion left.
+    /// Removes folders that an interrupted deletion left, and the files of logs that are not known to have a
+    /// folder: a flush wrote them whose records the write-ahead log has not, or has cut off since.
     fn sweep(&mut self) -> Result<(), DiskError> {
         let (disk, root) = (self.volume.env.disk(), self.volume.path());
+        let all = self.registry.all();
+        let unwritten = all.iter().filter(|partition| !partition.has_folder());
+        let unwritten: HashMap<String, _> =
+            unwritten.map(|partition| (partition.id().to_string(), partition)).collect();
         for entry in disk.read_dir(root).map_err(DiskError::at("list", root))? {
             let deleted = parse(&entry.name).is_ok_and(|name| name.role == Role::Deleted);
             if entry.kind == FileKind::Dir && deleted {
                 let path = root.join(&entry.name);
                 disk.remove_dir_all(&path).map_err(DiskError::at("remove", &path))?;
+                self.touched.folders.insert(root.to_path_buf());
+            }
+            if let Some(partition) = unwritten.get(&entry.name) {
+                partition.clear_folder()?;
                 self.touched.folders.insert(root.to_path_buf());
             }
         }

@@ -209,6 +209,16 @@ fn script(seed: u64, flush: FlushMode) -> Script {
     }
     at.pass(3000);
     at.append(&c, 1, batch(&[&[83; 900]], 400));
+    // Flushed, and cut to nothing before any checkpoint knows of it.
+    let d = id("delta", 1, 0);
+    at.create(&d);
+    at.append(&d, 0, batch(&[&[84; 600]], 400));
+    at.pass(1500);
+    let partition = at.partition(&d);
+    at.step("truncate to nothing", |_| partition.truncate_to(0).unwrap());
+    drop(partition);
+    at.stop(false);
+    at.open();
     at.stop(false);
     at.script
 }
