@@ -180,6 +180,31 @@ fn a_live_broker_that_was_unregistered_comes_back() {
     });
 }
 
+/// Goal: a broker whose process dies is fenced long before its session runs out, though it ceases to listen a while
+/// after the connection of its heartbeats has ended. Method: where a killed node listened somebody goes on listening.
+#[test]
+fn a_process_that_dies_slowly_is_fenced_soon() {
+    for listens_ms in [50, 400] {
+        Cluster::combined(20).run(async |cluster| {
+            let nodes = cluster.start().await;
+            let active = cluster.active_controller(0).await;
+            let dying = (active + 1) % 3;
+            let address = nodes[dying].address;
+            cluster.kill(dying);
+            cluster.revive(dying);
+            let listening = cluster.seats[dying].env().listen(address).await.unwrap();
+            let began = cluster.client.now();
+            cluster.client.sleep(Duration::from_millis(listens_ms)).await;
+            drop(listening);
+            let left = (0..3).filter(|at| *at != dying).map(|at| cluster.seats[at].id);
+            let left: Vec<i32> = left.collect();
+            cluster.until_live(&nodes[active], &left).await;
+            let took = cluster.client.now() - began;
+            assert!(took < Duration::from_secs(3), "{listens_ms} ms: {took:?}");
+        });
+    }
+}
+
 /// Goal: one node with a controller listener, as Kafka's first steps have it, waits for nobody when
 /// its process is killed and started again.
 #[test]
