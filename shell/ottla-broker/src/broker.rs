@@ -16,6 +16,7 @@ use crate::drivers::directories::DirectoryDriver;
 use crate::drivers::isr::{Ask, IsrDriver};
 use crate::drivers::lifecycle::{LifecycleDriver, LifecycleError};
 use crate::drivers::metadata::MetadataDriver;
+use crate::drivers::moves::MoveDriver;
 use crate::drivers::producer_ids::ProducerIds;
 use crate::drivers::raft::{RaftDriver, RaftStartError};
 use crate::drivers::replica::ReplicaDriver;
@@ -196,6 +197,7 @@ impl<E: Env> Broker<E> {
         }
         drivers.push(in_sync_replicas(&rooms).start());
         drivers.push(directories(&rooms).start());
+        drivers.push(rooms.moves.start());
         tasks.extend(clients.into_iter().map(accept));
         tasks.push(env.spawn("limits", follow_limits(Arc::clone(&doorway))));
         tasks.extend(rooms.groups.start());
@@ -313,9 +315,12 @@ async fn furnish<E: Env>(
     let raft = RaftDriver::open(e(), d().main().clone(), n(), c(), bound)
         .await
         .map_err(StartError::Raft)?;
-    let replica = ReplicaDriver::new(e(), d(), Arc::clone(&partitions), c(), n());
+    let p = || Arc::clone(&partitions);
+    let replica = ReplicaDriver::new(e(), d(), p(), c(), n());
     let metadata = MetadataDriver::new(e(), Arc::clone(&raft), Arc::clone(&replica), c());
-    let controller = ControllerDriver::new(e(), Arc::clone(&raft), Arc::clone(&metadata), c(), n());
+    let m = || Arc::clone(&metadata);
+    let moves = MoveDriver::new(e(), d(), p(), Arc::clone(&replica), m(), c());
+    let controller = ControllerDriver::new(e(), Arc::clone(&raft), m(), c(), n());
     let channel = ControllerChannel::new(
         e(),
         n(),
@@ -334,14 +339,7 @@ async fn furnish<E: Env>(
         Arc::clone(&channel),
     );
     let producer_ids = ProducerIds::new(Arc::clone(&channel), Arc::clone(&lifecycle));
-    let groups = CoordinatorDriver::new(
-        e(),
-        d(),
-        Arc::clone(&partitions),
-        Arc::clone(&metadata),
-        Arc::clone(&channel),
-        c(),
-    );
+    let groups = CoordinatorDriver::new(e(), d(), p(), m(), Arc::clone(&channel), c());
     Ok(Arc::new(Rooms {
         env,
         node,
@@ -351,6 +349,7 @@ async fn furnish<E: Env>(
         sessions,
         raft,
         replica,
+        moves,
         metadata,
         controller,
         channel,

@@ -9,6 +9,7 @@ use crate::drivers::controller::ControllerDriver;
 use crate::drivers::coordinator::CoordinatorDriver;
 use crate::drivers::lifecycle::LifecycleDriver;
 use crate::drivers::metadata::MetadataDriver;
+use crate::drivers::moves::MoveDriver;
 use crate::drivers::producer_ids::ProducerIds;
 use crate::drivers::raft::RaftDriver;
 use crate::drivers::replica::ReplicaDriver;
@@ -29,6 +30,8 @@ pub(crate) struct Rooms<E: Env> {
     pub(crate) raft: Arc<RaftDriver<E>>,
     /// The replicas of this node.
     pub(crate) replica: Arc<ReplicaDriver<E>>,
+    /// Those on their way to another directory.
+    pub(crate) moves: Arc<MoveDriver<E>>,
     /// The cluster as this node has it.
     pub(crate) metadata: Arc<MetadataDriver<E>>,
     /// Decides about the cluster where this node leads the quorum.

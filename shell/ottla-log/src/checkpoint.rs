@@ -83,6 +83,49 @@ impl SegmentRecord {
     }
 }
 
+/// What a log is to the replica of its partition, which may be moved to another directory (KIP-113).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Copying {
+    /// It is on its way to be the replica, and another one is.
+    pub(crate) is_copy: bool,
+    /// How often the replica was moved when this log became it, counted round: of two that a crash left,
+    /// the one after the other is the replica.
+    pub(crate) moves: u8,
+}
+
+/// How far moves are counted before they begin anew: neighbours are all that is ever compared.
+const MOVES_COUNTED: u8 = 16;
+
+impl Copying {
+    /// The copy that is to follow this log.
+    pub(crate) fn next(self) -> Copying {
+        Copying { is_copy: true, moves: (self.moves + 1) % MOVES_COUNTED }
+    }
+
+    /// Whether this log was made the replica in place of the other one.
+    pub(crate) fn follows(self, other: Copying) -> bool {
+        !self.is_copy && !other.is_copy && self.moves == other.next().moves
+    }
+
+    fn to_bits(self) -> u8 {
+        self.moves << 1 | u8::from(self.is_copy)
+    }
+
+    fn from_bits(bits: u8) -> Copying {
+        Copying { is_copy: bits & 1 != 0, moves: (bits >> 1) % MOVES_COUNTED }
+    }
+
+    /// As an entry of the write-ahead log says it: `offset` and `extra`.
+    pub(crate) fn to_entry(self) -> (i64, i64) {
+        (self.moves.into(), self.is_copy.into())
+    }
+
+    pub(crate) fn from_entry(offset: i64, extra: i64) -> Copying {
+        let moves = u8::try_from(offset.rem_euclid(MOVES_COUNTED.into())).unwrap_or(0);
+        Copying { is_copy: extra == 1, moves }
+    }
+}
+
 /// One partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PartitionRecord {
@@ -101,6 +144,7 @@ pub(crate) struct PartitionRecord {
     pub(crate) index_saved: bool,
     /// Followers move its high watermark.
     pub(crate) replicated: bool,
+    pub(crate) copying: Copying,
     pub(crate) segments: Vec<SegmentRecord>,
     pub(crate) epochs: Vec<EpochEntry>,
     pub(crate) producers: Producers,

@@ -9,7 +9,7 @@ use ottla_plant::{Plant, planted};
 use ottla_protocol::{ErrorCode, Uuid};
 use parking_lot::Mutex;
 
-use crate::checkpoint::encode_name;
+use crate::checkpoint::{Copying, encode_name};
 use crate::config::LogConfig;
 use crate::fault::{Failed, LogError, OpenError};
 use crate::flusher::{Flusher, run_retention};
@@ -177,15 +177,36 @@ impl<E: Env> DataDir<E> {
         id: &TopicPartition,
         config: impl Into<Arc<LogConfig>>,
     ) -> Result<Arc<Partition<E>>, LogError> {
-        let config = config.into();
+        self.create(id, config.into(), Copying::default())
+    }
+
+    /// Makes a copy, to follow a log in another directory until it takes its place. One that is there
+    /// goes on.
+    ///
+    /// # Errors
+    /// Those of [`DataDir::create_partition`].
+    pub(crate) fn create_copy(&self, of: &Partition<E>) -> Result<Arc<Partition<E>>, LogError> {
+        self.create(of.id(), of.config(), of.copying().next())
+    }
+
+    fn create(
+        &self,
+        id: &TopicPartition,
+        config: Arc<LogConfig>,
+        copying: Copying,
+    ) -> Result<Arc<Partition<E>>, LogError> {
         let mut names = self.inner.names.lock();
-        if let Some(partition) = self.partition(id.topic_id, id.partition) {
+        if let Some(partition) = self.any(id.topic_id, id.partition) {
+            if partition.is_copy() != copying.is_copy {
+                let message = format!("{id} is there already, as what it is not to be");
+                return Err(LogError::Refused { code: ErrorCode::KafkaStorageError, message });
+            }
             partition.set_config(config);
             return Ok(partition);
         }
         let others = names.topics(&id.topic).iter().map(|topic| topic.id);
         if let Some(other) =
-            others.into_iter().find(|other| self.partition(*other, id.partition).is_some())
+            others.into_iter().find(|other| self.any(*other, id.partition).is_some())
         {
             let message = format!("{id} exists as topic {other}, which is to be deleted first");
             return Err(LogError::Refused { code: ErrorCode::InconsistentTopicId, message });
@@ -196,7 +217,7 @@ impl<E: Env> DataDir<E> {
         let id = TopicPartition { topic, ..id.clone() };
         let partition =
             Partition::new(id.clone(), number, self.inner.volume.clone(), config.clone());
-        let write = |partition: &Arc<Partition<E>>| partition.announce(&encoded);
+        let write = |partition: &Arc<Partition<E>>| partition.announce(&encoded, copying);
         self.inner.registry.announce(partition.clone(), write)?;
         names.add(&id);
         partition.set_config(config);
@@ -205,6 +226,15 @@ impl<E: Env> DataDir<E> {
 
     /// A partition.
     pub fn partition(&self, topic_id: Uuid, partition: i32) -> Option<Arc<Partition<E>>> {
+        self.any(topic_id, partition).filter(|found| !found.is_copy())
+    }
+
+    /// A copy of a partition that is in another directory.
+    pub fn copy(&self, topic_id: Uuid, partition: i32) -> Option<Arc<Partition<E>>> {
+        self.any(topic_id, partition).filter(|found| found.is_copy())
+    }
+
+    fn any(&self, topic_id: Uuid, partition: i32) -> Option<Arc<Partition<E>>> {
         self.inner.registry.by_id(topic_id, partition)
     }
 
@@ -221,7 +251,16 @@ impl<E: Env> DataDir<E> {
 
     /// All partitions, in the order they were made.
     pub fn partitions(&self) -> Vec<Arc<Partition<E>>> {
-        self.inner.registry.all()
+        let mut all = self.inner.registry.all();
+        all.retain(|partition| !partition.is_copy());
+        all
+    }
+
+    /// All copies of partitions that are in other directories.
+    pub fn copies(&self) -> Vec<Arc<Partition<E>>> {
+        let mut all = self.inner.registry.all();
+        all.retain(|partition| partition.is_copy());
+        all
     }
 
     /// Deletes a partition; its folder goes in the background. Returns the position to wait for,
@@ -235,7 +274,7 @@ impl<E: Env> DataDir<E> {
         partition: i32,
     ) -> Result<Option<u64>, LogError> {
         let mut names = self.inner.names.lock();
-        let Some(found) = self.partition(topic_id, partition) else { return Ok(None) };
+        let Some(found) = self.any(topic_id, partition) else { return Ok(None) };
         let lsn = found.delete()?;
         names.remove(found.id());
         self.inner.registry.remove(found.number());

@@ -1,13 +1,16 @@
 //! The data directories of a node, each a disk that may fail by itself: one keeps the metadata log,
-//! all keep partitions. A partition stays where it was made (KIP-112, KIP-858).
+//! all keep partitions. A partition stays where it was made (KIP-112, KIP-858) until it is told to move
+//! (KIP-113, `partition/moving.rs`).
 
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
 use ottla_env::Env;
-use ottla_protocol::{ErrorCode, Uuid};
+use ottla_protocol::{ErrorCode, Str, Uuid};
 use parking_lot::Mutex;
 
 use crate::config::LogConfig;
@@ -15,6 +18,9 @@ use crate::data_dir::DataDir;
 use crate::fault::{Failed, LogError, OpenError};
 use crate::options::{DataDirOptions, TopicPartition};
 use crate::partition::Partition;
+
+/// Partitions that are given a place before they are made.
+const PREFERRED_MAX: usize = 100_000;
 
 /// How far each directory is to be durable: one position for each that was written to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,8 +56,8 @@ pub struct DataDirs<E: Env> {
     is_first_apart: bool,
     /// A directory that is configured could not be opened: what it holds is not here, and not gone.
     misses_some: bool,
-    /// One partition is placed at a time.
-    placing: Arc<Mutex<()>>,
+    /// One partition is placed at a time. Those that are not made yet may have been given a place.
+    placing: Arc<Mutex<BTreeMap<(Str, i32), Uuid>>>,
 }
 
 impl<E: Env> Clone for DataDirs<E> {
@@ -94,6 +100,7 @@ impl<E: Env> DataDirs<E> {
                 Err(error) => return Err(error),
             }
         }
+        settle_moves(&dirs, misses_some);
         refuse_twins(&dirs)?;
         let placing = Arc::default();
         Ok(DataDirs { dirs: dirs.into(), is_first_apart, misses_some, placing })
@@ -143,6 +150,77 @@ impl<E: Env> DataDirs<E> {
         self.iter().flat_map(DataDir::partitions).collect()
     }
 
+    /// All copies of partitions that are on their way to another directory.
+    pub fn copies(&self) -> Vec<Arc<Partition<E>>> {
+        self.iter().flat_map(DataDir::copies).collect()
+    }
+
+    /// The directory of this path.
+    pub fn at_path(&self, path: &Path) -> Option<&DataDir<E>> {
+        self.of_partitions().find(|dir| dir.path() == path)
+    }
+
+    /// Where a partition goes that is not made yet.
+    pub fn prefer(&self, topic: &Str, partition: i32, directory: Uuid) {
+        let mut preferred = self.placing.lock();
+        // What never comes about must not add up.
+        if preferred.len() < PREFERRED_MAX {
+            preferred.insert((topic.detach(), partition), directory);
+        }
+    }
+
+    /// A copy of a partition in another directory, made or found there; copies of it elsewhere are given
+    /// up.
+    ///
+    /// # Errors
+    /// Those of [`DataDir::create_partition`].
+    pub fn begin_copy(
+        &self,
+        of: &Partition<E>,
+        directory: Uuid,
+    ) -> Result<Arc<Partition<E>>, LogError> {
+        let _placing = self.placing.lock();
+        self.drop_copies(of.id(), |dir| dir.directory_id() != directory)?;
+        let dir = self.of_partitions().find(|dir| dir.directory_id() == directory);
+        let dir = dir.ok_or_else(|| LogError::Refused {
+            code: ErrorCode::LogDirNotFound,
+            message: format!("there is no log directory {directory}"),
+        })?;
+        dir.create_copy(of)
+    }
+
+    /// Gives up every copy of a partition.
+    ///
+    /// # Errors
+    /// If a directory with one is offline.
+    pub fn give_up_copies(&self, of: &TopicPartition) -> Result<(), LogError> {
+        let _placing = self.placing.lock();
+        self.drop_copies(of, |_| true)
+    }
+
+    fn drop_copies(
+        &self,
+        of: &TopicPartition,
+        from: impl Fn(&DataDir<E>) -> bool,
+    ) -> Result<(), LogError> {
+        for dir in self.iter().filter(|dir| from(dir)) {
+            if dir.copy(of.topic_id, of.partition).is_some() {
+                dir.delete_partition(of.topic_id, of.partition)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the log that a copy has taken the place of.
+    ///
+    /// # Errors
+    /// If its directory is offline.
+    pub fn delete_replaced(&self, log: &Partition<E>) -> Result<(), LogError> {
+        let id = log.id();
+        let dir = &self.dirs[usize::from(log.place())];
+        dir.delete_partition(id.topic_id, id.partition).map(|_| ())
+    }
+
     /// Makes a partition in the directory with the fewest, or gives the one that is there the
     /// configuration.
     ///
@@ -157,14 +235,19 @@ impl<E: Env> DataDirs<E> {
         if let [only] = &*self.dirs {
             return only.create_partition(id, config);
         }
-        let _placing = self.placing.lock();
+        let mut preferred = self.placing.lock();
         // The name decides, so that one of another topic is refused where it is.
         let holder = self.iter().find(|dir| dir.holds(&id.topic, id.partition));
         if let Some(holder) = holder {
             return holder.create_partition(id, config);
         }
-        let works = self.of_partitions().filter(|dir| dir.failed().is_none());
-        let emptiest = works.min_by_key(|dir| dir.partitions_count());
+        // A copy whose original is gone is a copy of nothing.
+        self.drop_copies(id, |dir| dir.failed().is_none())?;
+        let works = || self.of_partitions().filter(|dir| dir.failed().is_none());
+        let preferred = preferred.remove(&(id.topic.clone(), id.partition));
+        let preferred =
+            preferred.and_then(|directory| works().find(|dir| dir.directory_id() == directory));
+        let emptiest = preferred.or_else(|| works().min_by_key(|dir| dir.partitions_count()));
         match emptiest {
             Some(dir) => dir.create_partition(id, config),
             None => Err(LogError::Refused {
@@ -179,12 +262,16 @@ impl<E: Env> DataDirs<E> {
     /// # Errors
     /// If its directory is offline.
     pub fn delete_partition(&self, topic_id: Uuid, partition: i32) -> Result<(), LogError> {
+        let mut outcome = Ok(());
         for dir in self.iter() {
-            if dir.delete_partition(topic_id, partition)?.is_some() {
-                break;
+            // A copy is deleted with it; it is none if its directory is offline.
+            let is_copy = dir.copy(topic_id, partition).is_some();
+            let deleted = dir.delete_partition(topic_id, partition).map(|_| ());
+            if !is_copy {
+                outcome = outcome.and(deleted);
             }
         }
-        Ok(())
+        outcome
     }
 
     /// Whether all that a mark names is durable.
@@ -250,6 +337,42 @@ impl<E: Env> DataDirs<E> {
         for dir in self.iter() {
             dir.abandon().await;
         }
+    }
+}
+
+/// Ends moves that a crash interrupted: a log whose place was taken goes, and so does a copy of a log
+/// that is nowhere. Another start does the same where this one does not come to it.
+fn settle_moves<E: Env>(dirs: &[DataDir<E>], misses_some: bool) {
+    for dir in dirs {
+        for partition in dir.partitions() {
+            let id = partition.id();
+            let mut others =
+                dirs.iter().filter_map(|other| other.partition(id.topic_id, id.partition));
+            let log_end = partition.offsets().log_end;
+            // It had all of this one, which was not appended to any more.
+            let took_over = |other: Arc<Partition<E>>| {
+                other.copying().follows(partition.copying()) && other.offsets().log_end >= log_end
+            };
+            if others.any(took_over) {
+                tracing::info!(partition = %id, path = %dir.path().display(), "this log was moved to \
+                    another directory; what is left here goes");
+                forget(dir, id);
+            }
+        }
+    }
+    let has_original = |id: &TopicPartition| {
+        dirs.iter().any(|dir| dir.partition(id.topic_id, id.partition).is_some())
+    };
+    for dir in dirs.iter().filter(|_| !misses_some) {
+        for copy in dir.copies().iter().filter(|copy| !has_original(copy.id())) {
+            forget(dir, copy.id());
+        }
+    }
+}
+
+fn forget<E: Env>(dir: &DataDir<E>, id: &TopicPartition) {
+    if let Err(error) = dir.delete_partition(id.topic_id, id.partition) {
+        tracing::warn!(partition = %id, %error, "it cannot be deleted now; the next start tries again");
     }
 }
 

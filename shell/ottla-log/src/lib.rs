@@ -42,6 +42,6 @@ pub use options::{
     Slices, TimestampedOffset, TopicPartition,
 };
 pub use partition::{
-    ColdRead, FileRun, Partition, Progress, ProgressListener, ReadOutcome, Sendable,
+    ColdRead, FileRun, Partition, Progress, ProgressListener, ReadOutcome, Sendable, Stilled,
 };
 pub use validate::Origin;

@@ -9,6 +9,7 @@ mod append;
 mod cold;
 mod flush;
 mod lookup;
+mod moving;
 mod part;
 mod replay;
 mod scan;
@@ -35,6 +36,7 @@ use state::State;
 
 pub use cold::ColdRead;
 pub(crate) use flush::{FlushError, Touched, remove_folder};
+pub use moving::Stilled;
 pub use warm::{FileRun, Sendable};
 
 /// What of a partition moved.

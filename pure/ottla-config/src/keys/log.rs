@@ -2,7 +2,7 @@
 
 use crate::check::{Check, at_least};
 use crate::keys::reason::{
-    CHECKPOINT, DIR_FAILURE, DUE_TIMES, NO_COMPACTION, NO_DIR_MOVES, NO_TIERS, RECOVERY,
+    CHECKPOINT, DIR_FAILURE, DUE_TIMES, NO_COMPACTION, NO_TIERS, ONE_MOVER, RECOVERY,
 };
 use crate::keys::synonym::{FLUSH_INTERVAL, RETENTION, ROLL, ROLL_JITTER};
 
@@ -77,7 +77,7 @@ keys! {
     }
     accepted {
         /// Log folders that receive no new partitions.
-        List "cordoned.log.dirs" = "", Check::Any, PerBroker, Medium => NO_DIR_MOVES;
+        List "cordoned.log.dirs" = "", Check::Any, PerBroker, Medium => ONE_MOVER;
         /// How long a tombstone stays in a compacted topic.
         Long "log.cleaner.delete.retention.ms" = "86400000", at_least(0),
             ClusterWide, Medium => NO_COMPACTION;
@@ -130,7 +130,7 @@ keys! {
         /// Threads that load logs at start and flush them at stop.
         Int "num.recovery.threads.per.data.dir" = "2", at_least(1), ClusterWide, High => RECOVERY;
         /// Threads that move replicas between folders.
-        Int "num.replica.alter.log.dirs.threads" = null, Check::Any, ReadOnly, High => NO_DIR_MOVES;
+        Int "num.replica.alter.log.dirs.threads" = null, Check::Any, ReadOnly, High => ONE_MOVER;
         /// How often the log looks for idle producers to forget.
         Int "producer.id.expiration.check.interval.ms" = "600000", at_least(1),
             ReadOnly, Low internal => DUE_TIMES;

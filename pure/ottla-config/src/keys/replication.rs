@@ -51,6 +51,9 @@ keys! {
         /// (follower.replication.throttled.replicas of their topics).
         follower_replication_throttled_rate: i64 = "9223372036854775807", at_least(0),
             "follower.replication.throttled.rate", ClusterWide, Medium internal;
+        /// Most bytes a second that replicas are copied with from one folder of this node to another.
+        replica_alter_log_dirs_io_max_bytes_per_second: i64 = "9223372036854775807", at_least(0),
+            "replica.alter.log.dirs.io.max.bytes.per.second", ClusterWide, Medium internal;
     }
     shared {
         /// Replicas that must have a record before acks=all is answered.

@@ -25,6 +25,7 @@ const OWN_KEYS: &[&str] = &[
     "allow.everyone.if.no.acl.found",
     "follower.replication.throttled.rate",
     "leader.replication.throttled.rate",
+    "replica.alter.log.dirs.io.max.bytes.per.second",
     "super.users",
 ];
 

@@ -1,5 +1,6 @@
 //! DescribeLogDirs (key 35): v1-5. Each data directory, what the partitions in it take, and what the
-//! file system has left (v4+).
+//! file system has left (v4+). A copy that is to take its replica's place is marked, with how many offsets it
+//! is behind (KIP-113).
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use ottla_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use ottla_protocol::{ErrorCode, Str};
 
 use super::context::RequestContext;
-use crate::log::DataDir;
+use crate::log::{self, DataDir};
 use crate::partition::registry::{Partition, Topic};
 use crate::rooms::Rooms;
 
@@ -59,10 +60,15 @@ fn topics<E: Env>(
     dir: &DataDir<E>,
     wanted: Option<&[DescribableLogDirTopic]>,
 ) -> Vec<DescribeLogDirsTopic> {
-    let is_there =
-        |partition: &&Arc<Partition<E>>| partition.log.directory_id() == dir.directory_id();
+    let in_dir = |partition: &Arc<Partition<E>>| match dir.directory_id() {
+        directory if partition.log.directory_id() == directory => Some(described(partition)),
+        _ => {
+            let copy = dir.copy(partition.topic_id(), partition.index());
+            copy.map(|copy| copied(&copy, partition))
+        }
+    };
     let described = |topic: &Topic<E>, found: &mut dyn Iterator<Item = &Arc<Partition<E>>>| {
-        let partitions = found.filter(is_there).map(|partition| described(partition)).collect();
+        let partitions = found.filter_map(in_dir).collect();
         DescribeLogDirsTopic { name: topic.name.clone(), partitions, ..Default::default() }
     };
     match wanted {
@@ -80,6 +86,17 @@ fn topics<E: Env>(
             });
             found.collect()
         }
+    }
+}
+
+/// A copy of a partition that is in another directory.
+fn copied<E: Env>(copy: &log::Partition<E>, of: &Partition<E>) -> DescribeLogDirsPartition {
+    DescribeLogDirsPartition {
+        partition_index: of.index(),
+        partition_size: i64::try_from(copy.size_in_bytes()).unwrap_or(i64::MAX),
+        offset_lag: of.log.offsets().log_end - copy.offsets().log_end,
+        is_future_key: true,
+        ..DescribeLogDirsPartition::default()
     }
 }
 

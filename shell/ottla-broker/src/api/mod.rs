@@ -47,6 +47,7 @@ mod delete_groups;
 mod allocate_producer_ids;
 mod alter_partition;
 mod alter_partition_reassignments;
+mod alter_replica_log_dirs;
 mod assign_replicas_to_dirs;
 mod broker_heartbeat;
 mod broker_registration;

@@ -136,6 +136,7 @@ impl<E: Env> Table<E> {
         plain!(InitProducerIdRequest, 0..=5, init_producer_id),
         plain!(OffsetForLeaderEpochRequest, 2..=4, offset_for_leader_epoch),
         plain!(DescribeLogDirsRequest, 1..=5, describe_log_dirs),
+        plain!(AlterReplicaLogDirsRequest, 1..=2, alter_replica_log_dirs),
         plain!(DescribeProducersRequest, 0..=0, describe_producers),
         plain!(MetadataRequest, 0..=13, metadata),
         decided!(CreateTopicsRequest, 2..=7, On::Both),

@@ -16,6 +16,7 @@ use crate::drivers::channel::ControllerChannel;
 use crate::drivers::metadata::MetadataDriver;
 use crate::log::DataDirs;
 use crate::node::ConfigCell;
+use crate::partition::office::PartitionKey;
 use crate::partition::registry::{Partition, Registry};
 
 mod batch;
@@ -78,6 +79,16 @@ struct Shard<E: Env> {
     epoch: i32,
     /// Once it has been read; or why it cannot be served, which does not change in this epoch.
     read: OnceCell<Result<Arc<Room<E>>, ErrorCode>>,
+}
+
+impl<E: Env> Shard<E> {
+    /// Whether it was read from this partition's log, if it was read.
+    fn is_of(&self, partition: &Partition<E>) -> bool {
+        match self.read.get() {
+            Some(Ok(room)) => room.is_of(partition),
+            Some(Err(_)) | None => true,
+        }
+    }
 }
 
 impl<E: Env> CoordinatorDriver<E> {
@@ -230,7 +241,7 @@ impl<E: Env> CoordinatorDriver<E> {
         let mut shards = self.shards.lock();
         let new = || Arc::new(Shard { epoch, read: OnceCell::new() });
         let shard = shards.entry(key).or_insert_with(new);
-        if shard.epoch < epoch {
+        if shard.epoch < epoch || shard.epoch == epoch && !shard.is_of(partition) {
             let old = std::mem::replace(shard, new());
             if let Some(Ok(room)) = old.read.get().cloned() {
                 let env = self.env.clone();
@@ -242,14 +253,17 @@ impl<E: Env> CoordinatorDriver<E> {
 
     /// Sends the shards away that are led here no more, or in a newer epoch.
     async fn close_lost(&self) {
-        let led: BTreeMap<(Uuid, i32), i32> = self
+        let led: BTreeMap<PartitionKey, Arc<Partition<E>>> = self
             .led_partitions()
-            .iter()
-            .filter_map(|led| Some(((led.topic_id(), led.index()), led_in(led)?)))
+            .into_iter()
+            .map(|led| ((led.topic_id(), led.index()), led))
             .collect();
         let mut lost = Vec::new();
         self.shards.lock().retain(|key, shard| {
-            let is_led = led.get(key).is_some_and(|epoch| *epoch <= shard.epoch);
+            let is_led = led.get(key).is_some_and(|partition| {
+                led_in(partition).is_some_and(|epoch| epoch <= shard.epoch)
+                    && shard.is_of(partition)
+            });
             if !is_led {
                 lost.push(Arc::clone(shard));
             }

@@ -77,6 +77,17 @@ impl<E: Env> Fetchers<E> {
     /// there are to be.
     pub(crate) fn follow(self: &Arc<Self>, image: &Arc<MetadataImage>, assigned: Vec<Assigned<E>>) {
         *self.image.lock() = Arc::clone(image);
+        self.take(assigned);
+    }
+
+    /// A replica goes on in another log: if it follows, that is what is fetched for.
+    pub(crate) fn follow_again(self: &Arc<Self>, partition: &Arc<Partition<E>>) {
+        let followed = partition.followed();
+        let assigned = followed.map(|leader| Assigned::Follows(Arc::clone(partition), leader));
+        self.take(assigned.into_iter().collect());
+    }
+
+    fn take(self: &Arc<Self>, assigned: Vec<Assigned<E>>) {
         let mut changed = BTreeMap::new();
         let mut state = self.state.lock();
         self.share_out(&mut state, &mut changed);

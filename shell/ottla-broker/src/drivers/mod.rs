@@ -11,6 +11,8 @@ pub(crate) mod isr;
 
 pub(crate) mod metadata;
 
+pub(crate) mod moves;
+
 pub(crate) mod controller;
 
 pub(crate) mod channel;

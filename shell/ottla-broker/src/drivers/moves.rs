@@ -16,10 +16,10 @@ use tokio::sync::Notify;
 
 use super::metadata::MetadataDriver;
 use super::replica::ReplicaDriver;
-use crate::log::{self, AppendError, DataDirs, LogError, Mark};
+use crate::log::{self, DataDirs, LogError, Mark};
 use crate::node::ConfigCell;
 use crate::partition::office::PartitionKey;
-use crate::partition::registry::{Partition, Registry};
+use crate::partition::registry::{Partition, Registry, Replaced};
 
 mod follow;
 
@@ -30,6 +30,11 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// How often the rest is copied while the replica stands still, before that is given up for now.
 const LAST_STEPS: usize = 64;
 
+/// Bytes that are read at a time, as many as the throttle lets pass in a part of a second.
+const READ_MAX: usize = 1 << 20;
+const READ_MIN: usize = 16 << 10;
+const STEPS_A_SECOND: i64 = 8;
+
 /// See the module.
 pub(crate) struct MoveDriver<E: Env> {
     env: E,
@@ -39,11 +44,6 @@ pub(crate) struct MoveDriver<E: Env> {
     metadata: Arc<MetadataDriver<E>>,
     config: ConfigCell,
     begun: Notify,
-}
-
-/// A copy under way.
-struct Under<E: Env> {
-    copy: Arc<Partition<E>>,
 }
 
 impl<E: Env> MoveDriver<E> {
@@ -79,8 +79,8 @@ impl<E: Env> MoveDriver<E> {
                 continue;
             }
             let mut has_moved = false;
-            for (key, under) in &under_way {
-                has_moved |= self.step(*key, under, &mut throttle).await;
+            for (key, copy) in &under_way {
+                has_moved |= self.step(*key, copy, &mut throttle).await;
             }
             if !has_moved {
                 let _told = self.env.timeout(LOOK_PAUSE, self.begun.notified()).await;
@@ -89,16 +89,15 @@ impl<E: Env> MoveDriver<E> {
     }
 
     /// Takes up what copies there are now, and lets go of those that are no more.
-    fn look(&self, under_way: &mut BTreeMap<PartitionKey, Under<E>>) {
+    fn look(&self, under_way: &mut BTreeMap<PartitionKey, Arc<Partition<E>>>) {
         let copies = self.data_dirs.copies();
         let key = |log: &log::Partition<E>| (log.id().topic_id, log.id().partition);
-        let is_there = |under: &Under<E>| {
-            copies.iter().any(|copy| Arc::ptr_eq(copy, &under.copy.log))
-        };
-        under_way.retain(|_, under| is_there(under));
+        let is_there =
+            |known: &Partition<E>| copies.iter().any(|copy| Arc::ptr_eq(copy, &known.log));
+        under_way.retain(|_, known| is_there(known));
         for copy in &copies {
             let known = under_way.entry(key(copy));
-            known.or_insert_with(|| Under { copy: self.registry.host_copy(Arc::clone(copy)) });
+            known.or_insert_with(|| self.registry.host_copy(Arc::clone(copy)));
         }
         for bound in self.registry.bound() {
             if !under_way.contains_key(&bound) {
@@ -108,12 +107,17 @@ impl<E: Env> MoveDriver<E> {
     }
 
     /// One step of a move; whether there may be another at once.
-    async fn step(&self, key: PartitionKey, under: &Under<E>, throttle: &mut Throttle) -> bool {
+    async fn step(
+        &self,
+        key: PartitionKey,
+        copy: &Arc<Partition<E>>,
+        throttle: &mut Throttle,
+    ) -> bool {
         let topic = self.registry.topic_by_id(key.0);
         let Some(original) = topic.as_ref().and_then(|topic| topic.partition(key.1)) else {
             return false;
         };
-        if original.log.is_offline() || under.copy.log.is_offline() {
+        if original.log.is_offline() || copy.log.is_offline() {
             return false;
         }
         let now_ms = self.registry.office().now_ms();
@@ -121,15 +125,16 @@ impl<E: Env> MoveDriver<E> {
         if throttle.closed_for(rate, now_ms).is_some() {
             return false;
         }
-        match self.follow(original, &under.copy).await {
+        let most = usize::try_from(rate / STEPS_A_SECOND).unwrap_or(usize::MAX);
+        match self.follow(original, copy, most.clamp(READ_MIN, READ_MAX)).await {
             Step::Copied(bytes) => {
                 throttle.pass(bytes);
                 true
             }
             Step::Waits => false,
             Step::HasAll => {
-                self.registry.bind_for(key, under.copy.log.directory_id());
-                self.is_known(key, &under.copy) && self.swap(original, &under.copy).await
+                self.registry.bind_for(key, copy.log.directory_id());
+                self.is_known(key, copy) && self.swap(original, copy).await
             }
         }
     }
@@ -148,14 +153,14 @@ impl<E: Env> MoveDriver<E> {
     async fn swap(&self, original: &Arc<Partition<E>>, copy: &Arc<Partition<E>>) -> bool {
         let before = original.log.stand_still();
         for _ in 0..LAST_STEPS {
-            match self.follow(original, copy).await {
+            match self.follow(original, copy, READ_MAX).await {
                 Step::Copied(_) => {}
                 Step::HasAll => break,
                 Step::Waits => self.env.sleep(Duration::from_millis(1)).await,
             }
         }
         let replaced = self.registry.replace(original, copy);
-        let (moved, lsn) = match replaced {
+        let Replaced { partition: moved, lsn } = match replaced {
             Ok(Some(replaced)) => replaced,
             Ok(None) => {
                 original.log.go_on(before);
@@ -200,9 +205,4 @@ impl<E: Env> MoveDriver<E> {
             }
         }
     }
-}
-
-/// An append of the copy that has to be tried again, or not.
-fn is_busy(error: &AppendError) -> bool {
-    matches!(error, AppendError::Busy)
 }

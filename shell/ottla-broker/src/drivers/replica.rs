@@ -12,7 +12,7 @@ use ottla_protocol::Uuid;
 use super::fetchers::Fetchers;
 use crate::log::{DataDirs, LogError};
 use crate::node::{ConfigCell, NodeIdentity};
-use crate::partition::registry::Registry;
+use crate::partition::registry::{Partition, Registry};
 
 mod effects;
 mod log_config;
@@ -72,6 +72,11 @@ impl<E: Env> ReplicaDriver<E> {
         let assigned = self.carry_out(image, records).await?;
         self.fetchers.follow(image, assigned);
         Ok(())
+    }
+
+    /// A replica of this node is in another log now.
+    pub(crate) fn follow_again(&self, partition: &Arc<Partition<E>>) {
+        self.fetchers.follow_again(partition);
     }
 
     /// Logs that the image does not know. What a deleted topic left behind when the process died

@@ -349,7 +349,7 @@ impl<E: Env> Partition<E> {
         }
     }
 
-    fn step(&self, leader: &mut Leader, event: leader::Event<'_>) {
+    pub(super) fn step(&self, leader: &mut Leader, event: leader::Event<'_>) {
         let mut actions = Vec::new();
         leader.handle(self.replica.office.now_ms(), event, &mut actions);
         self.carry_out(leader, &actions);

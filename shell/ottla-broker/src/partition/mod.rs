@@ -13,6 +13,8 @@ pub(crate) mod hosted;
 
 pub(crate) mod follow;
 
+mod moving;
+
 pub(crate) mod registry;
 
 pub(crate) mod session;

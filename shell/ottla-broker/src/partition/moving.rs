@@ -11,6 +11,19 @@ use super::replica::Role;
 use crate::log::{self, LogError, ProgressListener};
 
 impl<E: Env> Partition<E> {
+    /// A copy follows this node's own replica.
+    pub(crate) fn follow_here(&self, me: i32, epoch: i32) -> Result<(), LogError> {
+        self.follow(me, epoch).map(|_is_new| ())
+    }
+
+    /// Whom it follows, if it does.
+    pub(crate) fn followed(&self) -> Option<i32> {
+        match &*self.replica.role.lock() {
+            Role::Follower(follower) => Some(follower.leader()),
+            _ => None,
+        }
+    }
+
     /// The same replica in `copy`: with its part, and those who wait for it. Answers the position from
     /// which on the copy is the replica for every later start.
     pub(super) fn moved_to(

@@ -3,19 +3,23 @@
 //! It follows the metadata image: the replica driver adds, changes and removes; requests only look up.
 //! A topic made again under an old name bears another id and is another topic.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use ottla_env::Env;
 use ottla_metadata::image::{self, directory};
 use ottla_protocol::{ErrorCode, Str, Uuid};
 use ottla_replica::PartitionState;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
-use super::office::Office;
+use super::office::{Office, PartitionKey};
 use crate::log::{DataDirs, LogConfig, LogError, TopicPartition};
 
 pub(crate) use super::hosted::{Partition, TopicSettings};
+
+mod moving;
+
+pub(crate) use moving::Replaced;
 
 /// A topic with the partitions that are here.
 pub(crate) struct Topic<E: Env> {
@@ -62,6 +66,10 @@ pub(crate) struct Registry<E: Env> {
     data_dirs: DataDirs<E>,
     office: Arc<Office<E>>,
     topics: RwLock<Topics<E>>,
+    /// Held by whoever changes which partitions are here, or puts another log in the place of one.
+    changing: Mutex<()>,
+    /// Replicas that are on their way to another directory, and to which.
+    bound_for: Mutex<BTreeMap<PartitionKey, Uuid>>,
 }
 
 struct Topics<E: Env> {
@@ -73,7 +81,8 @@ impl<E: Env> Registry<E> {
     pub(crate) fn new(data_dirs: DataDirs<E>, office: Office<E>) -> Arc<Registry<E>> {
         let topics = Topics { by_name: HashMap::new(), by_id: HashMap::new() };
         let (office, topics) = (Arc::new(office), RwLock::new(topics));
-        Arc::new(Registry { data_dirs, office, topics })
+        let (changing, bound_for) = (Mutex::default(), Mutex::default());
+        Arc::new(Registry { data_dirs, office, topics, changing, bound_for })
     }
 
     /// What all replicas of this node share.
@@ -110,6 +119,7 @@ impl<E: Env> Registry<E> {
         indexes: &[i32],
         settings: &TopicSettings,
     ) -> Result<Vec<Assigned<E>>, LogError> {
+        let _changing = self.changing.lock();
         let old = self.topic_by_id(topic.id);
         let name = old.as_ref().map_or_else(|| topic.name.detach(), |topic| topic.name.clone());
         let mut here = old.as_ref().map_or_else(Vec::new, |topic| topic.partitions.clone());
@@ -164,10 +174,12 @@ impl<E: Env> Registry<E> {
 
     /// The controller is told where the replica is, if it believes something else.
     fn note_directory(&self, partition: &Partition<E>, state: &image::Partition) {
-        let directory = partition.log.directory_id();
+        let key = (partition.topic_id(), partition.index());
+        let bound_for = self.bound_for.lock().get(&key).copied();
+        let directory = bound_for.unwrap_or(partition.log.directory_id());
         let believed = state.directory(self.office.node_id());
         if believed.is_some_and(|believed| believed != directory) {
-            self.office.misplace((partition.topic_id(), partition.index()), directory);
+            self.office.misplace(key, directory);
         }
     }
 
@@ -250,6 +262,7 @@ impl<E: Env> Registry<E> {
 
     /// Forgets a topic, removes its logs, and sends those who wait for it away.
     pub(crate) fn remove_topic(&self, topic_id: Uuid) -> Result<Vec<Assigned<E>>, LogError> {
+        let _changing = self.changing.lock();
         let Some(topic) = self.topic_by_id(topic_id) else { return Ok(Vec::new()) };
         let mut gone = Vec::new();
         for partition in topic.partitions() {

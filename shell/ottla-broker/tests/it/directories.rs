@@ -1,15 +1,24 @@
-//! Nodes with several log directories, of which one fails (KIP-112, KIP-858).
+//! Nodes with several log directories, of which one fails (KIP-112, KIP-858), and replicas that move between
+//! them (KIP-113).
 
 use std::path::Path;
+use std::time::Duration;
 
 use ottla_env::sim::Sim;
-use ottla_protocol::ErrorCode;
-use ottla_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
+use ottla_protocol::messages::alter_replica_log_dirs_request::{
+    AlterReplicaLogDir, AlterReplicaLogDirTopic,
+};
+use ottla_protocol::messages::{
+    AlterReplicaLogDirsRequest, DescribeLogDirsRequest, DescribeLogDirsResponse,
+};
+use ottla_protocol::{ErrorCode, Str};
 
-use crate::replication::{Cluster, NODES, name};
+use crate::replication::{Cluster, NODES, TOPIC, name};
 
 /// The directory that has the partition: the metadata log is in the other one already.
 const BUSY: &str = "/b";
+/// How fast replicas are copied from one directory to another.
+const RATE: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
 
 async fn directories(cluster: &Cluster<'_>, at: usize) -> DescribeLogDirsResponse {
     let all = DescribeLogDirsRequest { topics: None, ..Default::default() };
@@ -63,5 +72,175 @@ fn a_disk_fails_and_comes_back() {
         for at in 0..NODES {
             assert_eq!(cluster.values(at, found.len()).await, found, "{}", name(at));
         }
+    });
+}
+
+/// Has a node move its replica to a directory; the code it answers.
+async fn alter(cluster: &Cluster<'_>, at: usize, path: &str, topic: &str) -> ErrorCode {
+    let topic = AlterReplicaLogDirTopic {
+        name: Str::copy_from(topic),
+        partitions: vec![0],
+        ..Default::default()
+    };
+    let dir = AlterReplicaLogDir {
+        path: Str::copy_from(path),
+        topics: vec![topic],
+        ..Default::default()
+    };
+    let request = AlterReplicaLogDirsRequest { dirs: vec![dir], ..Default::default() };
+    let response = cluster.client(at).await.call(2, &request).await;
+    ErrorCode::from_code_or_unknown(response.results[0].partitions[0].error_code)
+}
+
+/// The directory of a node's replica, and how far a copy in another one is behind.
+async fn place(cluster: &Cluster<'_>, at: usize) -> (String, Option<i64>) {
+    let (mut current, mut copy) = (None, None);
+    for result in directories(cluster, at).await.results {
+        let found = result.topics.iter().find(|topic| topic.name == TOPIC);
+        match found.and_then(|topic| topic.partitions.first()) {
+            Some(partition) if partition.is_future_key => copy = Some(partition.offset_lag),
+            Some(_) => {
+                assert_eq!(current, None, "it is in one directory");
+                current = Some(result.log_dir.to_string());
+            }
+            None => {}
+        }
+    }
+    (current.expect("there is a replica"), copy)
+}
+
+fn other(path: &str) -> &'static str {
+    if path == "/a" { "/b" } else { "/a" }
+}
+
+async fn until_moved(sim: &Sim, cluster: &Cluster<'_>, at: usize, path: &str) {
+    let deadline = sim.now() + Duration::from_secs(120);
+    loop {
+        let (current, copy) = place(cluster, at).await;
+        if current == path && copy.is_none() {
+            return;
+        }
+        assert!(sim.now() < deadline, "{}: in {current}, a copy {copy:?} behind", name(at));
+        sim.sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Goal: replicas move to another directory while they are written to, those of the leader and of followers, and
+/// back; nothing acknowledged is lost or doubled, all stay in sync, the throttle holds, and what DescribeLogDirs shows
+/// meanwhile is a copy that is behind.
+#[test]
+fn replicas_move_between_directories_while_they_are_written_to() {
+    for seed in [41, 42, 43] {
+        let sim = Sim::new(seed);
+        sim.block_on(async {
+            let cluster = Cluster::start_in(&sim, "/a,/b").await;
+            cluster.create_topic(3, &[("min.insync.replicas", "2")]).await;
+            cluster.configure(RATE, "40000").await;
+            let mut expected: Vec<String> = Vec::new();
+            for at in 0..6 {
+                expected.push(format!("{at}{}", "x".repeat(40_000)));
+                cluster.produce(expected.last().unwrap()).await;
+            }
+            for round in 0..2 {
+                let mut wanted = Vec::new();
+                for at in 0..NODES {
+                    let (current, _) = place(&cluster, at).await;
+                    wanted.push(other(&current));
+                    assert_eq!(alter(&cluster, at, wanted[at], TOPIC).await, ErrorCode::None);
+                }
+                let began = sim.now();
+                let (_, copy) = place(&cluster, 0).await;
+                assert!(copy.is_some_and(|behind| behind > 0), "{copy:?}");
+                for at in 0..20 {
+                    expected.push(format!("{round}-{at}"));
+                    cluster.produce(expected.last().unwrap()).await;
+                }
+                for (at, wanted) in wanted.iter().enumerate() {
+                    until_moved(&sim, &cluster, at, wanted).await;
+                }
+                let took = sim.now() - began;
+                assert!(took > Duration::from_secs(3), "240 kB at 40 kB a second: {took:?}");
+                for at in 0..10 {
+                    expected.push(format!("{round}-after-{at}"));
+                    cluster.produce(expected.last().unwrap()).await;
+                }
+            }
+            for at in 0..NODES {
+                let mut found = cluster.values(at, expected.len()).await;
+                // A record that was tried again may be there twice.
+                found.dedup();
+                assert!(found == expected, "{}: {} of {}", name(at), found.len(), expected.len());
+            }
+            cluster.partition(|now| now.isr_nodes.len() == NODES).await;
+        });
+    }
+}
+
+/// Goal: a move that a power cut interrupts goes on by itself, and can be given up; the replica is back in sync either way.
+#[test]
+fn an_interrupted_move_goes_on_or_is_given_up() {
+    for gives_up in [false, true] {
+        let sim = Sim::new(47);
+        sim.block_on(async {
+            let mut cluster = Cluster::start_in(&sim, "/a,/b").await;
+            cluster.create_topic(3, &[("min.insync.replicas", "2")]).await;
+            cluster.configure(RATE, "40000").await;
+            let mut expected: Vec<String> = Vec::new();
+            for at in 0..6 {
+                expected.push(format!("{at}{}", "x".repeat(40_000)));
+                cluster.produce(expected.last().unwrap()).await;
+            }
+            let moving = cluster.leader().await;
+            let (from, _) = place(&cluster, moving).await;
+            let to = other(&from);
+            assert_eq!(alter(&cluster, moving, to, TOPIC).await, ErrorCode::None);
+            sim.sleep(Duration::from_secs(2)).await;
+            assert!(place(&cluster, moving).await.1.is_some());
+            cluster.cut_power(moving);
+            expected.push("without".to_owned());
+            cluster.produce("without").await;
+            cluster.restart(moving).await;
+            assert!(place(&cluster, moving).await.1.is_some(), "the copy is still there");
+            let ends_in = match gives_up {
+                true => {
+                    assert_eq!(alter(&cluster, moving, &from, TOPIC).await, ErrorCode::None);
+                    from.as_str()
+                }
+                false => to,
+            };
+            until_moved(&sim, &cluster, moving, ends_in).await;
+            cluster.partition(|now| now.isr_nodes.len() == NODES).await;
+            expected.push("after".to_owned());
+            cluster.produce("after").await;
+            cluster.cut_power(moving);
+            cluster.restart(moving).await;
+            until_moved(&sim, &cluster, moving, ends_in).await;
+            let mut found = cluster.values(moving, expected.len()).await;
+            found.dedup();
+            assert!(found == expected, "{} of {}", found.len(), expected.len());
+        });
+    }
+}
+
+/// Goal: what cannot be moved is answered as Kafka answers it, and a replica that is yet to come goes where it was told.
+#[test]
+fn a_directory_is_named_for_a_replica_that_is_yet_to_come() {
+    let sim = Sim::new(53);
+    sim.block_on(async {
+        let cluster = Cluster::start_in(&sim, "/a,/b").await;
+        cluster.create_topic(1, &[]).await;
+        cluster.produce("one").await;
+        let leader = cluster.leader().await;
+        let empty = (leader + 1) % NODES;
+        assert_eq!(alter(&cluster, leader, "/c", TOPIC).await, ErrorCode::LogDirNotFound);
+        let unknown = alter(&cluster, leader, "/a", "no-topic").await;
+        assert_eq!(unknown, ErrorCode::UnknownTopicOrPartition);
+        // The first directory has the metadata log: without a word it would go to the other.
+        assert_eq!(alter(&cluster, empty, "/a", TOPIC).await, ErrorCode::ReplicaNotAvailable);
+        let mut places = [leader, empty];
+        places.sort_unstable();
+        cluster.reassign(&places).await;
+        assert_eq!(place(&cluster, empty).await, ("/a".to_owned(), None));
+        assert_eq!(cluster.values(empty, 1).await, ["one"]);
     });
 }

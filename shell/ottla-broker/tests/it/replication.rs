@@ -129,7 +129,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// Gives all brokers a setting.
-    async fn configure(&self, name: &str, value: &str) {
+    pub(crate) async fn configure(&self, name: &str, value: &str) {
         let request = set(4, "", name, value);
         let response = self.client(self.any_up()).await.call(1, &request).await;
         let answer = &response.responses[0];

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ottla_protocol::{Str, Uuid};
 
 use super::{
-    Checkpoint, CheckpointError, CheckpointHeader, HEADER_BYTES, MAGIC, PartitionRecord,
+    Checkpoint, CheckpointError, CheckpointHeader, Copying, HEADER_BYTES, MAGIC, PartitionRecord,
     SegmentRecord, VERSION,
 };
 use crate::epochs::EpochEntry;
@@ -92,6 +92,7 @@ fn partition(from: &mut Cursor<'_>) -> Result<PartitionRecord, CheckpointError> 
         has_folder: flags & 1 != 0,
         index_saved: flags & 2 != 0,
         replicated: flags & 4 != 0,
+        copying: Copying::from_bits(flags >> super::encode::FLAGS),
         segments: from.list(56, segment)?,
         epochs: from.list(12, |from| {
             Ok(EpochEntry { epoch: from.u32()?.cast_signed(), start_offset: from.i64()? })

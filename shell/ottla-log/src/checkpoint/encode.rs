@@ -62,6 +62,9 @@ fn put_name(into: &mut Vec<u8>, id: &TopicPartition, segment_bytes: u32) {
     into.extend_from_slice(id.topic.as_bytes());
 }
 
+/// Bits of a partition's flags before those of its moves.
+pub(super) const FLAGS: u8 = 3;
+
 fn put_partition(into: &mut Vec<u8>, partition: &PartitionRecord) {
     into.extend_from_slice(&partition.number.to_be_bytes());
     put_name(into, &partition.id, partition.segment_bytes);
@@ -70,7 +73,8 @@ fn put_partition(into: &mut Vec<u8>, partition: &PartitionRecord) {
         into.extend_from_slice(&offset.to_be_bytes());
     }
     let flags = [partition.has_folder, partition.index_saved, partition.replicated];
-    into.push(flags.iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(*flag)));
+    let flags = flags.iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(*flag));
+    into.push(flags | partition.copying.to_bits() << FLAGS);
     into.extend_from_slice(&count(partition.segments.len()).to_be_bytes());
     for segment in &partition.segments {
         into.extend_from_slice(&segment.base_offset.to_be_bytes());

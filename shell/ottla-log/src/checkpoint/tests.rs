@@ -5,8 +5,8 @@ use ottla_protocol::{Str, Uuid};
 use proptest::prelude::*;
 
 use super::{
-    Builder, Checkpoint, CheckpointError, CheckpointHeader, PartitionRecord, SegmentRecord,
-    decode_name, encode_name,
+    Builder, Checkpoint, CheckpointError, CheckpointHeader, Copying, PartitionRecord,
+    SegmentRecord, decode_name, encode_name,
 };
 use crate::epochs::EpochEntry;
 use crate::index::AbortedTransaction;
@@ -53,6 +53,7 @@ fn record(number: u64, topic: &str, offsets: (i64, i64, i64), segments: usize) -
         has_folder: number.is_multiple_of(2),
         index_saved: number.is_multiple_of(3),
         replicated: number.is_multiple_of(5),
+        copying: Copying { is_copy: number.is_multiple_of(7), moves: (number % 16) as u8 },
         segments: (0..segments).map(segment).collect(),
         epochs: vec![EpochEntry { epoch: 1, start_offset: 0 }],
         producers: producers(),
@@ -127,4 +128,20 @@ fn a_name_comes_back() {
     assert_eq!(decode_name(&name).unwrap(), (id, 1234));
     assert!(decode_name(&name[..name.len() - 1]).is_err());
     assert!(decode_name(&Bytes::from([&name[..], b"x"].concat())).is_err());
+}
+
+/// Goal: of two logs that follow each other in a move the later one is known, however often a replica was moved.
+#[test]
+fn moves_are_told_apart_all_the_way_round() {
+    let mut log = Copying::default();
+    for _ in 0..40 {
+        let copy = log.next();
+        assert!(!copy.follows(log), "it is only a copy");
+        let moved = Copying { is_copy: false, ..copy };
+        assert!(moved.follows(log) && !log.follows(moved) && !moved.follows(moved));
+        assert_eq!(Copying::from_bits(moved.to_bits()), moved);
+        let (offset, extra) = copy.to_entry();
+        assert_eq!(Copying::from_entry(offset, extra), copy);
+        log = moved;
+    }
 }

@@ -85,6 +85,7 @@ impl Part {
             Part::Free => true,
             Part::Leading(leading) => origin != Origin::Replica && leading == epoch,
             Part::Following(following) => origin == Origin::Replica && following == epoch,
+            Part::Still => false,
         };
         if fits { Ok(()) } else { Err(ErrorCode::NotLeaderOrFollower) }
     }
@@ -95,7 +96,7 @@ impl Part {
         let fits = match self {
             Part::Free => true,
             Part::Following(epoch) => asked.is_none_or(|asked| asked == epoch),
-            Part::Leading(_) => false,
+            Part::Leading(_) | Part::Still => false,
         };
         if fits {
             return Ok(());

@@ -8,6 +8,7 @@ use ottla_plant::{Plant, planted};
 use ottla_protocol::records::batches;
 
 use super::{Partition, State};
+use crate::checkpoint::Copying;
 use crate::producers::end_marker;
 use crate::tail::Place;
 use crate::wal::{Entry, EntryKind};
@@ -61,7 +62,9 @@ impl<E: Env> Partition<E> {
                 let _told_nobody = self.state.lock().note_commit(offset, replicated);
             }
             EntryKind::Delete => self.forget(),
-            EntryKind::Create => {}
+            EntryKind::Create | EntryKind::Move => {
+                self.state.lock().copying = Copying::from_entry(offset, entry.head.extra);
+            }
         }
         self.state.lock().applied_lsn = entry.lsn;
         Ok(entry.payload.len())

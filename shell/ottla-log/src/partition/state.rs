@@ -11,7 +11,7 @@ use ottla_plant::{Plant, planted};
 use ottla_protocol::records::BatchHeader;
 
 use super::ProgressListener;
-use crate::checkpoint::{PartitionRecord, SegmentRecord};
+use crate::checkpoint::{Copying, PartitionRecord, SegmentRecord};
 use crate::config::LogConfig;
 use crate::epochs::EpochCache;
 use crate::index::{AbortedTransaction, TxnIndex};
@@ -30,6 +30,8 @@ pub(crate) enum Part {
     Leading(i32),
     /// This node follows in an epoch.
     Following(i32),
+    /// Its place is taken by a copy just now: it stands still.
+    Still,
 }
 
 /// The state of a partition.
@@ -77,6 +79,7 @@ pub(crate) struct State {
     /// The high watermark is moved by followers, not by this node's own disk.
     pub(crate) replicated: bool,
     pub(crate) deleted: bool,
+    pub(crate) copying: Copying,
     /// Who is told of progress.
     pub(crate) listener: Option<Arc<dyn ProgressListener>>,
 }
@@ -124,6 +127,7 @@ impl State {
             unswept: true,
             replicated: false,
             deleted: false,
+            copying: Copying::default(),
             listener: None,
         }
     }
@@ -149,6 +153,7 @@ impl State {
             // A flush after the checkpoint may have written more than the record says.
             cut: true,
             replicated: record.replicated,
+            copying: record.copying,
             ..State::new(Arc::new(config))
         };
         // Alone, what is on this disk is committed: appends that were under way at the checkpoint too.
@@ -174,6 +179,7 @@ impl State {
             has_folder: self.has_folder,
             index_saved: self.index_trusted,
             replicated: self.replicated,
+            copying: self.copying,
             segments: self.segments.to_vec(),
             epochs: self.epochs.entries().to_vec(),
             producers: (*self.producers).clone(),

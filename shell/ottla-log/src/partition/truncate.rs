@@ -10,8 +10,9 @@ use ottla_plant::{Plant, planted};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::records::BatchHeader;
 
+use super::state::Part;
 use super::{Partition, State};
-use crate::checkpoint::{SegmentRecord, encode_name};
+use crate::checkpoint::{Copying, SegmentRecord, encode_name};
 use crate::fault::{AppendError, LogError};
 use crate::options::{DeletedRecords, TopicPartition};
 use crate::producers::end_marker;
@@ -110,6 +111,7 @@ impl<E: Env> Partition<E> {
         let _files = self.files.lock();
         let mut state = self.state.lock();
         check_alive(&state)?;
+        check_moving(&state)?;
         let beyond = planted(Plant::LogStartPastHighWatermark) && offset <= state.log_end;
         if (offset > state.high_watermark && !beyond) || offset < 0 {
             let message = format!(
@@ -226,9 +228,15 @@ impl<E: Env> Partition<E> {
     }
 
     /// The first entry of a new partition.
-    pub(crate) fn announce(self: &Arc<Self>, name: &[u8]) -> Result<u64, LogError> {
+    pub(crate) fn announce(
+        self: &Arc<Self>,
+        name: &[u8],
+        copying: Copying,
+    ) -> Result<u64, LogError> {
         let mut state = self.state.lock();
-        let head = EntryHead { kind: EntryKind::Create, number: self.number, offset: 0, extra: 0 };
+        state.copying = copying;
+        let (offset, extra) = copying.to_entry();
+        let head = EntryHead { kind: EntryKind::Create, number: self.number, offset, extra };
         let fill = |room: &mut [u8]| room.copy_from_slice(name);
         let placed = self.stage(&mut state, &head, name.len(), Urgency::MustGo, fill)?;
         state.barrier_lsn = placed.lsn;
@@ -319,6 +327,15 @@ fn check_alive(state: &State) -> Result<(), LogError> {
     if state.deleted {
         let message = "the partition was deleted".to_owned();
         return Err(LogError::Refused { code: ErrorCode::UnknownTopicOrPartition, message });
+    }
+    Ok(())
+}
+
+/// What is not in the copy that is about to take the log's place would be lost.
+fn check_moving(state: &State) -> Result<(), LogError> {
+    if state.part == Part::Still {
+        let message = "it is moved to another log directory just now".to_owned();
+        return Err(LogError::Refused { code: ErrorCode::NotLeaderOrFollower, message });
     }
     Ok(())
 }

@@ -94,7 +94,11 @@ fn note_excuses(excuses: &mut BTreeMap<u64, Excuse>, found: &Found, file: &bytes
             }
             EntryKind::Restart | EntryKind::Delete => excuse.cut_from = Some(i64::MIN),
             EntryKind::LogStart => excuse.start = excuse.start.max(offset),
-            EntryKind::Append | EntryKind::Create | EntryKind::Epoch | EntryKind::Commit => {}
+            EntryKind::Append
+            | EntryKind::Create
+            | EntryKind::Epoch
+            | EntryKind::Commit
+            | EntryKind::Move => {}
         }
     }
 }

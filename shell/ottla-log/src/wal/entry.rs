@@ -13,7 +13,8 @@ pub(crate) const HEAD_BYTES: usize = 32;
 pub(crate) enum EntryKind {
     /// Payload: record batches with their final offsets. `offset` is the first one's base.
     Append = 1,
-    /// Payload: the name of a new partition, see `checkpoint::encode_name`.
+    /// Payload: the name of a new partition, see `checkpoint::encode_name`. `extra` 1: it is a copy, as in
+    /// `Move`.
     Create = 2,
     /// The partition is gone.
     Delete = 3,
@@ -28,6 +29,9 @@ pub(crate) enum EntryKind {
     /// What is below `offset` is committed; from here on followers say so (`extra` 1) or this disk
     /// alone (0).
     Commit = 8,
+    /// The log is a copy under way of one in another directory (`extra` 1), or the replica itself from
+    /// here on (0), which was moved `offset` times.
+    Move = 9,
 }
 
 impl EntryKind {
@@ -41,6 +45,7 @@ impl EntryKind {
             6 => EntryKind::Epoch,
             7 => EntryKind::Restart,
             8 => EntryKind::Commit,
+            9 => EntryKind::Move,
             _ => return None,
         })
     }

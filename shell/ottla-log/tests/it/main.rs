@@ -6,6 +6,7 @@ mod basic;
 mod crash;
 mod damage;
 mod model;
+mod moves;
 mod replica;
 mod retention;
 mod world;

@@ -71,6 +71,11 @@ impl<E: Env> Room<E> {
         Self { led, state, deadline, next_token: AtomicU64::new(0) }
     }
 
+    /// Whether its log is still the replica: it may have been moved to another directory.
+    pub(super) fn is_of(&self, partition: &Partition<E>) -> bool {
+        std::ptr::eq(Arc::as_ptr(&self.led.partition), partition)
+    }
+
     /// The monotonic millisecond at which a timer is due.
     pub(super) fn deadline(&self) -> i64 {
         self.deadline.load(Ordering::SeqCst)

@@ -6,13 +6,10 @@ use ottla_env::Env;
 use ottla_replica::FetchPoint;
 use ottla_replica::follower::EpochEnd;
 
-use super::{MoveDriver, is_busy};
-use crate::log::{self, LogError, Mark, ReadOptions};
+use super::MoveDriver;
+use crate::log::{self, AppendError, LogError, Mark, ReadOptions};
 use crate::partition::follow::{Cut, Found, Taken};
 use crate::partition::registry::Partition;
-
-/// Bytes read at a time.
-const READ_BYTES: usize = 1 << 20;
 
 /// What a step came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +23,12 @@ pub(super) enum Step {
 }
 
 impl<E: Env> MoveDriver<E> {
-    /// One step; when it returns, what was copied is durable.
+    /// One step of about so many bytes; when it returns, what was copied is durable.
     pub(super) async fn follow(
         &self,
         original: &Arc<Partition<E>>,
         copy: &Arc<Partition<E>>,
+        max_bytes: usize,
     ) -> Step {
         let (me, now_ms) = (self.registry.office().node_id(), self.registry.office().now_ms());
         let epoch = original.leader_epoch();
@@ -39,7 +37,9 @@ impl<E: Env> MoveDriver<E> {
         }
         let Some(point) = copy.fetch_point(now_ms) else { return Step::Waits };
         let source = Arc::clone(&original.log);
-        let Ok(Some(found)) = self.env.run_blocking(move || answer(&source, point)).await else {
+        let Ok(Some(found)) =
+            self.env.run_blocking(move || answer(&source, point, max_bytes)).await
+        else {
             return Step::Waits;
         };
         let bytes = match &found {
@@ -76,7 +76,7 @@ impl<E: Env> MoveDriver<E> {
         loop {
             match copy.take_in(point, found, self.registry.office().now_ms()) {
                 Ok(taken) => return Some(taken),
-                Err(error) if is_busy(&error) => {
+                Err(AppendError::Busy) => {
                     self.data_dirs.commit().await;
                     self.data_dirs.room().await;
                 }
@@ -121,7 +121,11 @@ impl<E: Env> MoveDriver<E> {
 }
 
 /// What a leader with this log would answer to a follower at `point`; nothing if it cannot be read.
-fn answer<E: Env>(log: &Arc<log::Partition<E>>, point: FetchPoint) -> Option<Found> {
+fn answer<E: Env>(
+    log: &Arc<log::Partition<E>>,
+    point: FetchPoint,
+    max_bytes: usize,
+) -> Option<Found> {
     if point.last_fetched_epoch >= 0 {
         let (epoch, end_offset) = log.end_offset_for_epoch(point.last_fetched_epoch);
         if epoch < point.last_fetched_epoch || end_offset < point.offset {
@@ -133,7 +137,7 @@ fn answer<E: Env>(log: &Arc<log::Partition<E>>, point: FetchPoint) -> Option<Fou
         return Some(Found::OutOfRange);
     }
     let upper = offsets.log_end;
-    let options = ReadOptions { max_bytes: READ_BYTES, min_one_batch: true, upper };
+    let options = ReadOptions { max_bytes, min_one_batch: true, upper };
     let slices = log.read_blocking(point.offset, &options).ok()?;
     Some(Found::Records {
         records: slices.into_bytes(),

@@ -10,6 +10,13 @@ use super::{Partition, Registry, Topic};
 use crate::log::{self, LogError};
 use crate::partition::office::PartitionKey;
 
+/// What became of a replica whose copy took its place.
+pub(crate) struct Replaced<E: Env> {
+    pub(crate) partition: Arc<Partition<E>>,
+    /// Before this is durable the original is not deleted.
+    pub(crate) lsn: u64,
+}
+
 impl<E: Env> Registry<E> {
     /// A copy, to follow its original as a follower does its leader. It is nobody's to find.
     pub(crate) fn host_copy(&self, copy: Arc<log::Partition<E>>) -> Arc<Partition<E>> {
@@ -39,8 +46,7 @@ impl<E: Env> Registry<E> {
         self.bound_for.lock().keys().copied().collect()
     }
 
-    /// Puts a copy in the place of its original, if that stands still and the copy has all of it. Answers
-    /// the replica as it is now, and the position to wait for before the original is deleted.
+    /// Puts a copy in the place of its original, if that stands still and the copy has all of it.
     ///
     /// # Errors
     /// If the copy's directory is offline.
@@ -48,20 +54,20 @@ impl<E: Env> Registry<E> {
         &self,
         old: &Arc<Partition<E>>,
         copy: &Partition<E>,
-    ) -> Result<Option<(Arc<Partition<E>>, u64)>, LogError> {
+    ) -> Result<Option<Replaced<E>>, LogError> {
         let _changing = self.changing.lock();
         let Some(topic) = self.topic_by_id(old.topic_id()) else { return Ok(None) };
         let is_here = topic.partition(old.index()).is_some_and(|known| Arc::ptr_eq(known, old));
         if !is_here || !old.log.stands_still() || !is_all_of(&copy.log, &old.log) {
             return Ok(None);
         }
-        let (new, lsn) = old.moved_to(&copy.log)?;
+        let (partition, lsn) = old.moved_to(&copy.log)?;
         let mut partitions = topic.partitions.clone();
         let at = usize::try_from(old.index()).expect("it was found by it");
-        partitions[at] = Some(Arc::clone(&new));
+        partitions[at] = Some(Arc::clone(&partition));
         self.put(Topic { name: topic.name.clone(), id: topic.id, partitions });
         self.bound_for.lock().remove(&(topic.id, old.index()));
-        Ok(Some((new, lsn)))
+        Ok(Some(Replaced { partition, lsn }))
     }
 }
 
