@@ -27,10 +27,9 @@ pub(super) fn elect(image: &MetadataImage, soft: &Soft, request: &ElectLeadersRe
     let election = match request.election_type {
         PREFERRED => Election::Preferred,
         UNCLEAN => Election::Unclean,
-        _ => {
-            let error_code = ErrorCode::InvalidRequest.code();
-            let response = ElectLeadersResponse { error_code, ..Default::default() };
-            return Decision::answer(Reply::ElectLeaders(response));
+        other => {
+            let refusal = Refusal::invalid_request(format!("Unknown election type {other}"));
+            return Decision::answer(Reply::Refused(refusal));
         }
     };
     let mut elections = Elections { image, soft, election, records: Vec::new() };

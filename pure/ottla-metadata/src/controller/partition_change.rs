@@ -185,6 +185,8 @@ impl<'a> PartitionChange<'a> {
                 && !self.isr.contains(id)
                 && self.unclean_shutdown != Some(*id)
         });
+        // In the order in which Kafka's controller writes them down.
+        eligible.sort_unstable();
         self.eligible = eligible;
     }
 

@@ -161,9 +161,9 @@ fn partition_of(
     partition_index: i32,
     partition: &Partition,
 ) -> DescribeTopicPartitionsResponsePartition {
-    let (leader_id, error) = view.leader(partition);
+    // That there is none is no error here, as Kafka has it.
+    let (leader_id, _) = view.leader(partition);
     DescribeTopicPartitionsResponsePartition {
-        error_code: error.code(),
         partition_index,
         leader_id,
         leader_epoch: partition.leader_epoch,

@@ -18,6 +18,18 @@ pub(super) fn led<E: Env>(
     index: i32,
     believed_epoch: i32,
 ) -> Result<Arc<Partition<E>>, ErrorCode> {
+    let partition = kept(rooms, topic, index, believed_epoch)?;
+    partition.check_leader()?;
+    Ok(partition)
+}
+
+/// A partition that has a replica here, whoever leads it.
+pub(super) fn kept<E: Env>(
+    rooms: &Rooms<E>,
+    topic: &Str,
+    index: i32,
+    believed_epoch: i32,
+) -> Result<Arc<Partition<E>>, ErrorCode> {
     let Some(partition) = rooms.partitions.partition(topic, index) else {
         let image = rooms.metadata.image();
         let is_elsewhere =
@@ -28,6 +40,6 @@ pub(super) fn led<E: Env>(
         });
     };
     partition.check_leader_epoch(believed_epoch)?;
-    partition.check_leader()?;
+    partition.check_replica()?;
     Ok(partition)
 }

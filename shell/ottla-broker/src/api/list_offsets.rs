@@ -19,7 +19,7 @@ use ottla_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use ottla_protocol::{ErrorCode, Str};
 
 use super::context::RequestContext;
-use super::led::led;
+use super::led::{kept, led};
 use crate::log::TimestampedOffset;
 use crate::partition::registry::Partition;
 use crate::rooms::Rooms;
@@ -34,6 +34,9 @@ const EARLIEST_PENDING_UPLOAD: i64 = -6;
 const OFFSET_NOT_AVAILABLE: i16 = 5;
 /// No offset, timestamp or epoch.
 const NONE: i64 = -1;
+/// Replica ids of those who are none.
+const CONSUMER: i32 = -1;
+const DEBUGGER: i32 = -2;
 /// Where nothing was found.
 const NOWHERE: TimestampedOffset =
     TimestampedOffset { offset: NONE, timestamp: NONE, leader_epoch: -1 };
@@ -44,7 +47,8 @@ pub(crate) async fn handle<E: Env>(
     request: ListOffsetsRequest,
 ) -> ListOffsetsResponse {
     let reads_committed = request.isolation_level == 1;
-    let is_consumer = request.replica_id == -1;
+    let is_consumer = request.replica_id == CONSUMER;
+    let wants_leader = request.replica_id != DEBUGGER;
     let doubled = doubled(&request);
     let mut response = ListOffsetsResponse::default();
     for topic in &request.topics {
@@ -59,7 +63,7 @@ pub(crate) async fn handle<E: Env>(
             } else if is_unsupported(asked.timestamp, context.version) {
                 Err(ErrorCode::UnsupportedVersion)
             } else {
-                let reader = Reader { is_consumer, reads_committed };
+                let reader = Reader { is_consumer, wants_leader, reads_committed };
                 find(rooms, &topic.name, asked, &reader, context.version).await
             };
             partitions.push(answered(asked.partition_index, outcome, context.version));
@@ -83,6 +87,8 @@ fn doubled(request: &ListOffsetsRequest) -> HashSet<(&Str, i32)> {
 /// Who asks. Only a consumer is held to the high watermark; a replica or a debugger is not.
 struct Reader {
     is_consumer: bool,
+    /// Not who looks into the replicas themselves.
+    wants_leader: bool,
     reads_committed: bool,
 }
 
@@ -106,7 +112,11 @@ async fn find<E: Env>(
     reader: &Reader,
     version: i16,
 ) -> Result<TimestampedOffset, ErrorCode> {
-    let partition = led(rooms, topic, asked.partition_index, asked.current_leader_epoch)?;
+    let (index, epoch) = (asked.partition_index, asked.current_leader_epoch);
+    let partition = match reader.wants_leader {
+        true => led(rooms, topic, index, epoch)?,
+        false => kept(rooms, topic, index, epoch)?,
+    };
     if reader.is_consumer
         && asks_for_the_end(asked.timestamp)
         && !partition.knows_what_is_committed()

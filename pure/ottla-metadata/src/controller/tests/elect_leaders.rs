@@ -100,6 +100,6 @@ fn an_unclean_election_takes_whoever_is_up() {
 fn a_kind_of_election_that_does_not_exist_is_an_invalid_request() {
     let mut world = World::cluster(1);
     let request = ElectLeadersRequest { election_type: 2, ..Default::default() };
-    let Reply::ElectLeaders(response) = world.run(Command::ElectLeaders(request)) else { panic!() };
-    assert_eq!(response.error_code, ErrorCode::InvalidRequest.code());
+    let Reply::Refused(refusal) = world.run(Command::ElectLeaders(request)) else { panic!() };
+    assert_eq!(refusal.code, ErrorCode::InvalidRequest);
 }

@@ -108,9 +108,9 @@ fn eligible_replicas() {
         ([&[1, 2, 3], &[], &[]], &[1, 2], None, &[1, 2], (KEEP, Some(&[1, 2]), None, None)),
         // Below it, who leaves is.
         ([&[1, 2, 3], &[], &[]], &[1], None, &[1], (KEEP, Some(&[1]), Some(&[2, 3]), None)),
-        ([&[1, 2], &[3], &[]], &[1], None, &[1], (KEEP, Some(&[1]), Some(&[3, 2]), None)),
+        ([&[1, 2], &[3], &[]], &[1], None, &[1], (KEEP, Some(&[1]), Some(&[2, 3]), None)),
         // The ISR may be empty; the last leader is remembered.
-        ([&[1], &[2, 3], &[]], &[], None, &[], (-1, Some(&[]), Some(&[2, 3, 1]), Some(&[1]))),
+        ([&[1], &[2, 3], &[]], &[], None, &[], (-1, Some(&[]), Some(&[1, 2, 3]), Some(&[1]))),
         // Somebody eligible is back.
         ([&[], &[2, 3], &[1]], &[], None, &[3], (3, Some(&[3]), Some(&[2]), Some(&[]))),
         // Who may have lost what it had is not eligible.

@@ -185,7 +185,7 @@ fn an_unclean_restart_is_not_eligible() {
         world.lose(&[0]);
         let partition = world.partition("t", 0);
         assert_eq!((partition.leader, partition.isr.len()), (-1, 0));
-        assert_eq!(partition.eligible_leader_replicas.to_vec(), [2, 0]);
+        assert_eq!(partition.eligible_leader_replicas.to_vec(), [0, 2]);
         assert_eq!(partition.last_known_elr.to_vec(), [0]);
         let mut request = registration(2);
         request.incarnation_id = Uuid::from_u128(99);

@@ -63,6 +63,9 @@ fn unknown(request: &DescribeQuorumRequest) -> DescribeQuorumResponse {
             .map(|partition| PartitionData {
                 partition_index: partition.partition_index,
                 error_code: ErrorCode::UnknownTopicOrPartition.code(),
+                error_message: Some(Str::from_static(
+                    "Only partition 0 of __cluster_metadata has a quorum.",
+                )),
                 ..PartitionData::default()
             })
             .collect(),
