@@ -6,6 +6,7 @@ mod chaos;
 mod cluster;
 mod codegen;
 mod conformance;
+mod differential;
 mod fuzz;
 mod instructions;
 mod oracle;
@@ -43,7 +44,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   instructions [--write]  the hot paths under callgrind, against what is written down
   suites [NAME...] [--only WORD] [--short] [--against HOST:PORT] [--binary PATH] [--source DIR] [-o json]
                           test suites that others wrote, against conformance/suites/NAME.allow
-  differential [NAME...] [--kafka HOST:PORT] [--record] [--binary PATH] [-o json]
+  differential [NAME...] [--nodes 3] [--kafka HOST:PORT] [--record] [--binary PATH] [-o json]
                           raw requests, each answer compared with Apache Kafka's (`--help` tells all)";
 
 fn main() -> ExitCode {
@@ -64,7 +65,7 @@ fn main() -> ExitCode {
         Some("sim") => sim::run(rest),
         Some("torture") => torture::run(rest),
         Some("suites") => suites::run(rest),
-        Some("differential") => differential(rest),
+        Some("differential") => differential::run(rest),
         _ => Err(USAGE.to_string()),
     };
     match outcome {
@@ -74,15 +75,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// A crate of its own, so that other tasks are not kept waiting for what it is built on.
-fn differential(args: &[String]) -> Result<(), String> {
-    let status = std::process::Command::new("cargo")
-        .args(["run", "--quiet", "--locked", "--package", "differential", "--"])
-        .args(args)
-        .current_dir(source::root())
-        .status()
-        .map_err(|error| format!("cargo: {error}"))?;
-    if status.success() { Ok(()) } else { Err("differential: not equal".to_string()) }
 }

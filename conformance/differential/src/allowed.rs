@@ -35,6 +35,9 @@ struct Field {
     /// `Api/field/*/field`: `*` is one place of the path, `**` any number.
     path: String,
     reason: String,
+    /// Needed only against a cluster.
+    #[serde(default)]
+    cluster: bool,
     #[serde(skip)]
     used: AtomicUsize,
 }
@@ -46,6 +49,9 @@ struct Keyed {
     /// A field of each element; of several, joined by `|`, the first that is there.
     by: String,
     reason: String,
+    /// Needed only against a cluster.
+    #[serde(default)]
+    cluster: bool,
     #[serde(skip)]
     used: AtomicUsize,
 }
@@ -61,6 +67,9 @@ struct Allow {
     kafka: Option<Value>,
     ottla: Option<Value>,
     reason: String,
+    /// Needed only against a cluster.
+    #[serde(default)]
+    cluster: bool,
     #[serde(skip)]
     used: AtomicUsize,
 }
@@ -79,10 +88,15 @@ pub(crate) struct Difference {
 }
 
 impl Allowed {
-    pub(crate) fn load(path: &Path) -> Result<Allowed, String> {
+    /// The rules for one broker, and those for a `cluster` where it is one.
+    pub(crate) fn load(path: &Path, cluster: bool) -> Result<Allowed, String> {
         let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
-        let allowed: Allowed =
+        let mut allowed: Allowed =
             toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        allowed.mask.retain(|rule| cluster || !rule.cluster);
+        allowed.unordered.retain(|rule| cluster || !rule.cluster);
+        allowed.keyed.retain(|rule| cluster || !rule.cluster);
+        allowed.allow.retain(|rule| cluster || !rule.cluster);
         let reasons = allowed.mask.iter().chain(&allowed.unordered).map(|field| &field.reason);
         let reasons = reasons.chain(allowed.keyed.iter().map(|keyed| &keyed.reason));
         let reasons = reasons.chain(allowed.allow.iter().map(|allow| &allow.reason));
@@ -147,12 +161,15 @@ impl Allowed {
         Some(&rule.reason)
     }
 
-    /// Rules that nothing needed.
-    pub(crate) fn stale(&self) -> Vec<String> {
+    /// Rules that nothing needed, of those for one broker or for a cluster.
+    pub(crate) fn stale(&self, cluster: bool) -> Vec<String> {
         let unused = |used: &AtomicUsize| used.load(Ordering::Relaxed) == 0;
-        let fields = self.mask.iter().chain(&self.unordered).filter(|rule| unused(&rule.used));
-        let allows = self.allow.iter().filter(|rule| unused(&rule.used));
-        let keyed = self.keyed.iter().filter(|rule| unused(&rule.used));
+        let meant = |of_cluster: bool| of_cluster == cluster;
+        let fields = self.mask.iter().chain(&self.unordered);
+        let fields = fields.filter(|rule| unused(&rule.used) && meant(rule.cluster));
+        let allows = self.allow.iter();
+        let allows = allows.filter(|rule| unused(&rule.used) && meant(rule.cluster));
+        let keyed = self.keyed.iter().filter(|rule| unused(&rule.used) && meant(rule.cluster));
         fields
             .map(|rule| format!("{} ({})", rule.path, rule.reason))
             .chain(keyed.map(|rule| format!("{} ({})", rule.path, rule.reason)))

@@ -3,28 +3,32 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ottla_protocol::json::Value;
 
 use crate::play;
 use crate::script::{Script, Step};
+use crate::venue::Venue;
 
 const THREADS: usize = 8;
+/// A script that takes longer is named.
+const SLOW: Duration = Duration::from_secs(10);
 
 /// What a script brought, or why it could not be played.
 pub(crate) type Played = BTreeMap<String, Result<Vec<Value>, String>>;
 
 /// Plays every script; `who` is for the line of progress.
-pub(crate) fn play_all(scripts: &[&Script], address: &str, who: &str) -> Played {
-    if let Err(error) = wake(address) {
+pub(crate) fn play_all(scripts: &[&Script], venue: &Venue, who: &str) -> Played {
+    if let Err(error) = wake(venue) {
         return scripts.iter().map(|script| (script.name.clone(), Err(error.clone()))).collect();
     }
     let run = run_name();
     let next = AtomicUsize::new(0);
     let played = Mutex::new(Played::new());
     std::thread::scope(|scope| {
-        for _ in 0..THREADS {
+        // What is done to a cluster is done to all who look at it.
+        for _ in 0..if venue.is_cluster() { 1 } else { THREADS } {
             scope.spawn(|| {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
@@ -33,7 +37,11 @@ pub(crate) fn play_all(scripts: &[&Script], address: &str, who: &str) -> Played 
                         eprintln!("{who}: {at} of {}", scripts.len());
                     }
                     let token = format!("{run}{at:04x}-");
-                    let outcome = play::play(script, address, &token);
+                    let start = Instant::now();
+                    let outcome = play::play(script, venue, &token);
+                    if start.elapsed() > SLOW {
+                        eprintln!("{who}: {} took {} s", script.name, start.elapsed().as_secs());
+                    }
                     let mut played = played.lock().unwrap_or_else(|broken| broken.into_inner());
                     played.insert(script.name.clone(), outcome);
                 }
@@ -56,7 +64,10 @@ fn run_name() -> String {
 }
 
 /// Asks for groups of every shard until none is loading any more: Kafka makes the topic of offsets only now.
-fn wake(address: &str) -> Result<(), String> {
+fn wake(venue: &Venue) -> Result<(), String> {
+    if venue.is_cluster() {
+        return Ok(());
+    }
     let group = |i: usize| format!("~wake-{i}");
     let keys: Vec<String> = (0..64).map(group).collect();
     let step = |send: &str, body: Value, until: &[(&str, Value)]| Step {
@@ -87,5 +98,5 @@ fn wake(address: &str) -> Result<(), String> {
         ));
     }
     let script = Script { name: "wake".to_owned(), subject: None, topics: BTreeMap::new(), steps };
-    play::play(&script, address, &format!("{}-", run_name())).map(drop)
+    play::play(&script, venue, &format!("{}-", run_name())).map(drop)
 }

@@ -5,6 +5,7 @@ mod codec;
 mod batch;
 mod script;
 mod connection;
+mod venue;
 mod play;
 mod allowed;
 mod compare;
@@ -24,6 +25,7 @@ use options::Options;
 use recorded::Recorded;
 use report::{Report, Row};
 use script::Script;
+use venue::Venue;
 
 fn main() -> ExitCode {
     match options::parse(std::env::args().skip(1)).and_then(|options| run(&options)) {
@@ -40,8 +42,12 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<bool, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = folder.join("../..");
-    let allowed = Allowed::load(&folder.join("allowed.toml"))?;
-    let all = script::load(&folder.join("scripts"))?;
+    let allowed = Allowed::load(&folder.join("allowed.toml"), options.is_cluster())?;
+    let place = |name: &str| match options.is_cluster() {
+        true => folder.join(name).join("cluster"),
+        false => folder.join(name),
+    };
+    let all = script::load(&place("scripts"))?;
     let chosen: Vec<&Script> = all.iter().filter(|script| options.wants(&script.name)).collect();
     if options.list {
         chosen.iter().for_each(|script| println!("{}", script.name));
@@ -51,7 +57,7 @@ fn run(options: &Options) -> Result<bool, String> {
         return Err("no script has such a name; --list shows them".to_owned());
     }
     let start = Instant::now();
-    let records = folder.join("recorded");
+    let records = place("recorded");
     let mut recorded = recorded::load(&records)?;
     let (kafka, ottla) = play_both(options, &root, &chosen)?;
     let mut rows = Vec::new();
@@ -66,7 +72,7 @@ fn run(options: &Options) -> Result<bool, String> {
         remember(&mut recorded, &rows, &all, options, &records)?;
     }
     let whole = options.names.is_empty();
-    let stale = if whole { allowed.stale() } else { Vec::new() };
+    let stale = if whole { allowed.stale(options.is_cluster()) } else { Vec::new() };
     let report = Report { rows, stale, seconds: start.elapsed().as_secs_f64() };
     report.print(options);
     Ok(report.is_good())
@@ -83,11 +89,13 @@ fn play_both(
         None => Some(node::Node::start(root, options.binary.as_deref())?),
     };
     let own = options.ottla.clone().or(node.as_ref().map(|node| node.address.clone()));
-    let own = own.unwrap_or_default();
-    let theirs = options.kafka.as_deref();
+    let own = Venue::new(&own.unwrap_or_default(), options.control.as_deref());
+    let control = options.kafka_control.as_deref();
+    let theirs = options.kafka.as_deref().map(|address| Venue::new(address, control));
     Ok(std::thread::scope(|scope| {
-        let kafka =
-            theirs.map(|address| scope.spawn(move || crowd::play_all(chosen, address, "kafka")));
+        let kafka = theirs
+            .as_ref()
+            .map(|venue| scope.spawn(move || crowd::play_all(chosen, venue, "kafka")));
         let ottla = crowd::play_all(chosen, &own, "ottla");
         (kafka.map(|kafka| kafka.join().unwrap_or_default()), ottla)
     }))

@@ -9,6 +9,7 @@ Kafka's. NAME is a script's name, as listed, in which * stands for anything.
   --record            write Kafka's answers to conformance/differential/recorded (with --kafka)
   --ottla HOST:PORT   a running Ottla, instead of one that is started
   --binary PATH       the binary to start, instead of building it
+  --nodes 3           scripts/cluster, against three brokers and a controller (--kafka is a version then)
   --list              only list the scripts
   --show              print every answer
   -o json             a JSON object instead of text";
@@ -19,6 +20,10 @@ pub(crate) struct Options {
     pub(crate) kafka: Option<String>,
     pub(crate) ottla: Option<String>,
     pub(crate) binary: Option<String>,
+    /// Where the nodes of Ottla's cluster are stopped and started.
+    pub(crate) control: Option<String>,
+    /// Those of Kafka's.
+    pub(crate) kafka_control: Option<String>,
     pub(crate) record: bool,
     pub(crate) list: bool,
     pub(crate) show: bool,
@@ -34,6 +39,9 @@ pub(crate) fn parse(args: impl Iterator<Item = String>) -> Result<Options, Strin
             "--kafka" => options.kafka = Some(value()?),
             "--ottla" => options.ottla = Some(value()?),
             "--binary" => options.binary = Some(value()?),
+            // Both are written by the task that starts the clusters.
+            "--control" => options.control = Some(value()?),
+            "--kafka-control" => options.kafka_control = Some(value()?),
             "--record" => options.record = true,
             "--list" => options.list = true,
             "--show" => options.show = true,
@@ -51,5 +59,11 @@ pub(crate) fn parse(args: impl Iterator<Item = String>) -> Result<Options, Strin
     match options.record && options.kafka.is_none() {
         true => Err(format!("--record needs --kafka\n\n{USAGE}")),
         false => Ok(options),
+    }
+}
+
+impl Options {
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.control.is_some()
     }
 }

@@ -11,17 +11,20 @@ use crate::batch;
 use crate::codec;
 use crate::connection::{Connection, Received};
 use crate::script::{Script, Step, Topic};
+use crate::venue::Venue;
 
 /// Stands in scripts and answers for the run's own prefix of names.
 const NAME_MARK: char = '~';
 const MAIN: &str = "main";
 /// How long a step's `until` may take to become true.
 const UNTIL_MAX: Duration = Duration::from_secs(15);
+/// In a cluster a node may have to be missed first, and Kafka's takes long to start.
+const CLUSTER_UNTIL_MAX: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// One script's world at one broker.
 struct Stage<'a> {
-    address: &'a str,
+    venue: &'a Venue,
     /// The prefix of this run's names.
     token: String,
     connections: BTreeMap<String, Connection>,
@@ -33,9 +36,9 @@ struct Stage<'a> {
 }
 
 /// What came back for each step; an error where the script itself cannot be played.
-pub(crate) fn play(script: &Script, address: &str, token: &str) -> Result<Vec<Value>, String> {
+pub(crate) fn play(script: &Script, venue: &Venue, token: &str) -> Result<Vec<Value>, String> {
     let mut stage = Stage {
-        address,
+        venue,
         token: token.to_owned(),
         connections: BTreeMap::new(),
         variables: BTreeMap::new(),
@@ -45,11 +48,16 @@ pub(crate) fn play(script: &Script, address: &str, token: &str) -> Result<Vec<Va
     for (name, topic) in &script.topics {
         stage.make_topic(name, topic)?;
     }
-    let mut outcomes = Vec::new();
-    for (i, step) in script.steps.iter().enumerate() {
-        let outcome = stage.step(script, step).map_err(|error| format!("step {i}: {error}"))?;
-        outcomes.push(outcome);
+    let steps = script.steps.iter().enumerate();
+    let outcomes: Result<Vec<Value>, String> = steps
+        .map(|(i, step)| stage.step(script, step).map_err(|error| format!("step {i}: {error}")))
+        .collect();
+    if script.steps.iter().any(|step| step.order.is_some()) {
+        // Whatever became of it, the next script finds a cluster that is whole.
+        stage.connections.clear();
+        venue.order("settle")?;
     }
+    let outcomes = outcomes?;
     stage.remove_topics(script);
     Ok(outcomes)
 }
@@ -62,7 +70,12 @@ impl Stage<'_> {
             let outcome = self.answer(&on, id, key, version)?;
             return self.finish(step, key, outcome);
         }
+        if let Some(order) = &step.order {
+            self.venue.order(order)?;
+            return Ok(said("order", Value::Bool(true)));
+        }
         let on = step.on.as_deref().unwrap_or(MAIN).to_owned();
+        let on = step.node.map_or(on.clone(), |node| format!("{on}@{node}"));
         if let Some(raw) = &step.raw {
             return self.raw(&on, step, raw);
         }
@@ -81,11 +94,13 @@ impl Stage<'_> {
             let known = key.unwrap_or(ApiKey::ApiVersions);
             let outcome = self.answer(&on, id, known, version)?;
             let answer = outcome.get(known.name()).cloned().unwrap_or(Value::Null);
-            let holds = |(at, wanted): (&String, &Value)| answer.pointer(at) == Some(wanted);
+            let holds = |(at, wanted): (&String, &Value)| {
+                answer.pointer(at).is_some_and(|found| are_same(found, wanted))
+            };
             if step.until.iter().all(holds) {
                 return self.finish(step, known, outcome);
             }
-            if start.elapsed() > UNTIL_MAX {
+            if start.elapsed() > self.patience() {
                 return Err(format!("never became {:?}: {answer}", step.until));
             }
             std::thread::sleep(PAUSE);
@@ -219,7 +234,9 @@ impl Stage<'_> {
 
     fn connection(&mut self, on: &str) -> Result<&mut Connection, String> {
         if !self.connections.contains_key(on) {
-            self.connections.insert(on.to_owned(), Connection::open(self.address)?);
+            let node = on.rsplit_once('@').and_then(|(_, node)| node.parse().ok()).unwrap_or(1);
+            let address = self.venue.address(node)?;
+            self.connections.insert(on.to_owned(), Connection::open(address)?);
         }
         self.connections.get_mut(on).ok_or_else(|| "no connection".to_owned())
     }
@@ -288,15 +305,26 @@ impl Stage<'_> {
             .iter()
             .map(|(name, value)| serde_json::json!({"name": name, "value": value}))
             .collect();
+        let assignments: Vec<Value> = (0i32..)
+            .zip(&topic.assignments)
+            .map(|(i, ids)| serde_json::json!({"partitionIndex": i, "brokerIds": ids}))
+            .collect();
+        let (partitions, factor) = match assignments.is_empty() {
+            true => (topic.partitions, 1),
+            false => (-1, -1),
+        };
         let body = serde_json::json!({"timeoutMs": 10_000, "topics": [{
-            "name": format!("~{name}"), "numPartitions": topic.partitions,
-            "replicationFactor": 1, "configs": configs}]});
+            "name": format!("~{name}"), "numPartitions": partitions, "replicationFactor": factor,
+            "configs": configs, "assignments": assignments}]});
         let made = self.call(ApiKey::CreateTopics, body)?;
         if made.pointer("/topics/0/errorCode") != Some(&0.into()) {
             return Err(format!("cannot make topic {name}: {made}"));
         }
         let id = made.pointer("/topics/0/topicId").cloned().unwrap_or(Value::Null);
         self.variables.insert(format!("id.{name}"), id);
+        if self.venue.is_cluster() {
+            return self.await_topic(name);
+        }
         let partitions: Vec<Value> = (0..topic.partitions)
             .map(|i| serde_json::json!({"partitionIndex": i, "currentLeaderEpoch": -1, "timestamp": -1}))
             .collect();
@@ -315,6 +343,34 @@ impl Stage<'_> {
             }
             std::thread::sleep(PAUSE);
         }
+    }
+
+    /// Until every node knows of a topic.
+    fn await_topic(&mut self, name: &str) -> Result<(), String> {
+        let body = serde_json::json!({"topics": [{"name": format!("~{name}")}],
+            "allowAutoTopicCreation": false});
+        for node in 1..=self.venue.nodes() {
+            let step = Step {
+                send: Some("Metadata".to_owned()),
+                version: Some(9),
+                node: Some(node),
+                body: body.clone(),
+                until: BTreeMap::from([("/topics/0/errorCode".to_owned(), 0.into())]),
+                ..Step::default()
+            };
+            let script = Script {
+                name: String::new(),
+                subject: None,
+                topics: BTreeMap::new(),
+                steps: Vec::new(),
+            };
+            self.step(&script, &step)?;
+        }
+        Ok(())
+    }
+
+    fn patience(&self) -> Duration {
+        if self.venue.is_cluster() { CLUSTER_UNTIL_MAX } else { UNTIL_MAX }
     }
 
     /// Leaves the broker as light as it was; what goes wrong here is no script's matter.
@@ -336,6 +392,19 @@ impl Stage<'_> {
         let id = self.send("stage", &step, key.code(), Some(key), version)?;
         let outcome = self.answer("stage", id, key, version)?;
         Ok(outcome.get(key.name()).cloned().unwrap_or(outcome))
+    }
+}
+
+/// Whether a step's `until` is true: lists are waited for in any order.
+fn are_same(found: &Value, wanted: &Value) -> bool {
+    let sorted = |list: &[Value]| {
+        let mut list: Vec<String> = list.iter().map(Value::to_string).collect();
+        list.sort_unstable();
+        list
+    };
+    match (found, wanted) {
+        (Value::Array(found), Value::Array(wanted)) => sorted(found) == sorted(wanted),
+        (found, wanted) => found == wanted,
     }
 }
 

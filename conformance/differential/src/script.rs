@@ -39,13 +39,17 @@ pub(crate) struct Topic {
     pub(crate) partitions: i32,
     #[serde(default)]
     pub(crate) configs: BTreeMap<String, String>,
+    /// The replicas of each partition; one, anywhere, where nothing is said.
+    #[serde(default)]
+    pub(crate) assignments: Vec<Vec<i32>>,
 }
 
 fn one() -> i32 {
     1
 }
 
-/// One thing that a script does. Which one, the field says that is given: `send`, `key`, `raw` or `await`.
+/// One thing that a script does. Which one, the field says that is given: `send`, `key`, `raw`,
+/// `order` or `await`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Step {
@@ -68,6 +72,10 @@ pub(crate) struct Step {
     pub(crate) version: Option<i16>,
     /// The connection, by name.
     pub(crate) on: Option<String>,
+    /// The node it is to, the first where nothing is said.
+    pub(crate) node: Option<usize>,
+    /// What is done to the cluster: `stop 2`, `kill 2`, `start 2`, `settle`.
+    pub(crate) order: Option<String>,
     pub(crate) client: Option<String>,
     /// The name under which the answer is awaited.
     pub(crate) later: Option<String>,
