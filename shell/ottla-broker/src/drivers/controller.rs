@@ -128,7 +128,8 @@ impl<E: Env> ControllerDriver<E> {
         version: i16,
     ) -> R::Response {
         if let (Some((level, is_dry)), Some(dry)) = (request.kraft_version(), request.dry()) {
-            // All of the request holds or nothing: it is tried before the quorum is raised, which is not undone.
+            // All of the request holds or nothing: it is tried before the quorum is raised, which is not undone. If the
+            // leadership is lost between the two, the request comes to the next leader, and there is only the rest to do.
             let tried = self.decided(dry, version).await;
             if R::outcome(&tried) != ErrorCode::None {
                 return tried;

@@ -1,19 +1,23 @@
 //! Nodes with several log directories, of which one fails (KIP-112, KIP-858), and replicas that move between
 //! them (KIP-113).
 
+use std::cell::Cell;
 use std::path::Path;
 use std::time::Duration;
 
-use ottla_env::sim::Sim;
+use ottla_env::sim::{Sim, SimEnv};
 use ottla_protocol::messages::alter_replica_log_dirs_request::{
     AlterReplicaLogDir, AlterReplicaLogDirTopic,
 };
+use ottla_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use ottla_protocol::messages::{
-    AlterReplicaLogDirsRequest, DescribeLogDirsRequest, DescribeLogDirsResponse,
+    AlterReplicaLogDirsRequest, DescribeLogDirsRequest, DescribeLogDirsResponse, FetchRequest,
 };
+use ottla_protocol::records::BatchOptions;
 use ottla_protocol::{ErrorCode, Str};
 
-use crate::replication::{Cluster, NODES, TOPIC, name};
+use crate::replication::{Cluster, NODES, TOPIC, name, values};
+use crate::world::{Client, Place, batch};
 
 /// The directory that has the partition: the metadata log is in the other one already.
 const BUSY: &str = "/b";
@@ -75,8 +79,7 @@ fn a_disk_fails_and_comes_back() {
     });
 }
 
-/// Has a node move its replica to a directory; the code it answers.
-async fn alter(cluster: &Cluster<'_>, at: usize, path: &str, topic: &str) -> ErrorCode {
+fn move_to(path: &str, topic: &str) -> AlterReplicaLogDirsRequest {
     let topic = AlterReplicaLogDirTopic {
         name: Str::copy_from(topic),
         partitions: vec![0],
@@ -87,8 +90,12 @@ async fn alter(cluster: &Cluster<'_>, at: usize, path: &str, topic: &str) -> Err
         topics: vec![topic],
         ..Default::default()
     };
-    let request = AlterReplicaLogDirsRequest { dirs: vec![dir], ..Default::default() };
-    let response = cluster.client(at).await.call(2, &request).await;
+    AlterReplicaLogDirsRequest { dirs: vec![dir], ..Default::default() }
+}
+
+/// Has a node move its replica to a directory; the code it answers.
+async fn alter(cluster: &Cluster<'_>, at: usize, path: &str, topic: &str) -> ErrorCode {
+    let response = cluster.client(at).await.call(2, &move_to(path, topic)).await;
     ErrorCode::from_code_or_unknown(response.results[0].partitions[0].error_code)
 }
 
@@ -243,4 +250,91 @@ fn a_directory_is_named_for_a_replica_that_is_yet_to_come() {
         assert_eq!(place(&cluster, empty).await, ("/a".to_owned(), None));
         assert_eq!(cluster.values(empty, 1).await, ["one"]);
     });
+}
+
+/// Goal: a node alone that loses its power at any moment of a move has everything that was acknowledged, in one
+/// directory, and ends the move by itself. Method: the power goes at one effect on the disk after the other.
+#[test]
+fn a_power_cut_during_a_move_costs_nothing() {
+    for after in 0..40 {
+        let sim = Sim::new(61 + after);
+        let env = sim.node("n");
+        sim.block_on(async {
+            let place = |env: SimEnv| Place { ip: env.ip(), env, folder: "/a,/b".into() };
+            let node = place(env.clone()).start(&[]).await;
+            node.create_topic(TOPIC, &[]).await;
+            let probe = sim.node("probe");
+            let mut client = Client::open(&probe, node.address).await;
+            for value in ["0", "1", "2", "3"] {
+                let records = batch(BatchOptions::default(), &[value]);
+                assert_eq!(client.produce(9, TOPIC, records).await.error_code, 0);
+            }
+            sim.cut_power_at_effect("n", after);
+            let acknowledged = Cell::new(4);
+            let use_it = async {
+                for path in ["/a", "/b"] {
+                    client.call(2, &move_to(path, TOPIC)).await;
+                }
+                for value in ["4", "5", "6", "7"] {
+                    let records = batch(BatchOptions::default(), &[value]);
+                    if client.produce(9, TOPIC, records).await.error_code != 0 {
+                        break;
+                    }
+                    acknowledged.set(acknowledged.get() + 1);
+                }
+            };
+            tokio::select! {
+                biased;
+                () = sim.until_down("n") => {}
+                () = use_it => {}
+            }
+            let acknowledged = acknowledged.get();
+            sim.sleep(Duration::from_secs(1)).await;
+            sim.keep_power("n");
+            if sim.is_up("n") {
+                sim.power_cut("n");
+            }
+            drop((node, client));
+            let node = place(sim.restart("n")).start(&[]).await;
+            let deadline = sim.now() + Duration::from_secs(20);
+            let mut client = node.connect().await;
+            loop {
+                let all = DescribeLogDirsRequest { topics: None, ..Default::default() };
+                let found = client.call(4, &all).await;
+                let places = found.results.iter().flat_map(|result| &result.topics);
+                let places: Vec<bool> = places
+                    .flat_map(|topic| {
+                        topic.partitions.iter().map(|partition| partition.is_future_key)
+                    })
+                    .collect();
+                if places == [false] {
+                    break;
+                }
+                assert!(sim.now() < deadline, "{after}: {places:?}");
+                sim.sleep(Duration::from_millis(20)).await;
+            }
+            let found = all_values(&mut client).await;
+            assert!(found.len() >= acknowledged, "{after}: {found:?} of {acknowledged}");
+            let is_in_order = found.iter().enumerate().all(|(at, value)| *value == at.to_string());
+            assert!(is_in_order, "{after}: {found:?}");
+        });
+    }
+}
+
+async fn all_values(client: &mut Client<SimEnv>) -> Vec<String> {
+    let partition = FetchPartition { partition_max_bytes: 1 << 20, ..FetchPartition::default() };
+    let topic = FetchTopic {
+        topic: Str::from(TOPIC),
+        partitions: vec![partition],
+        ..FetchTopic::default()
+    };
+    let request = FetchRequest {
+        max_bytes: 1 << 20,
+        session_epoch: -1,
+        topics: vec![topic],
+        ..FetchRequest::default()
+    };
+    let answer = client.call(11, &request).await.responses[0].partitions[0].clone();
+    assert_eq!(answer.error_code, 0);
+    values(answer.records.unwrap_or_default())
 }

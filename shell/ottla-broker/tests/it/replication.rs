@@ -260,7 +260,7 @@ impl<'a> Cluster<'a> {
     }
 }
 
-fn values(bytes: Bytes) -> Vec<String> {
+pub(crate) fn values(bytes: Bytes) -> Vec<String> {
     let mut found = Vec::new();
     for one in batches(&bytes) {
         let (header, bytes) = one.unwrap();

@@ -1,13 +1,16 @@
 //! Snapshots of the metadata, and voters that come and go (KIP-630, KIP-853).
 
+use std::cell::Cell;
 use std::path::Path;
 
 use ottla_env::Disk;
 use ottla_protocol::Uuid;
 use ottla_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use ottla_protocol::messages::describe_quorum_response;
+use ottla_protocol::messages::update_features_request::FeatureUpdateKey;
 use ottla_protocol::messages::{
-    AddRaftVoterRequest, DescribeQuorumRequest, RemoveRaftVoterRequest, add_raft_voter_request,
+    AddRaftVoterRequest, ApiVersionsRequest, DescribeQuorumRequest, RemoveRaftVoterRequest,
+    UpdateFeaturesRequest, add_raft_voter_request,
 };
 
 use super::*;
@@ -241,4 +244,64 @@ fn voters_are_added_and_removed_by_request() {
         assert_eq!(client.call(0, &remove).await.error_code, 0);
         cluster.until_voters(&nodes[1], &[1]).await;
     });
+}
+
+async fn levels(client: &mut Client<SimEnv>) -> Vec<(String, i16)> {
+    let request = ApiVersionsRequest {
+        client_software_name: Str::from("it"),
+        client_software_version: Str::from("1"),
+        ..ApiVersionsRequest::default()
+    };
+    let response = client.call(3, &request).await;
+    let features = response.finalized_features.iter();
+    features.map(|feature| (feature.name.to_string(), feature.max_version_level)).collect()
+}
+
+/// Goal: kraft.version is raised together with another feature or not at all, whatever happens to the controller that
+/// was asked. They are two batches of the log, as with Kafka's controller; what a
+/// leader did not come to, the next one does when the request comes to it.
+#[test]
+fn kraft_version_and_another_feature_are_raised_over_a_change_of_leader() {
+    let done = Cell::new(0);
+    for after_ms in 0..12 {
+        Cluster::combined(300 + after_ms).run(async |cluster| {
+            let nodes = cluster.start().await;
+            let active = cluster.active_controller(0).await;
+            let asked = (active + 1) % 3;
+            let mut client = cluster.connect(&nodes[asked]).await;
+            let lower = levels(&mut client).await;
+            let has = |levels: &[(String, i16)], name: &str, level: i16| {
+                levels.iter().any(|(known, at)| known == name && *at == level)
+            };
+            assert!(!has(&lower, "kraft.version", 1), "{lower:?}");
+            let update = |name, level, kind| FeatureUpdateKey {
+                feature: Str::from(name),
+                max_version_level: level,
+                upgrade_type: kind,
+                ..FeatureUpdateKey::default()
+            };
+            let request = UpdateFeaturesRequest {
+                timeout_ms: 30_000,
+                feature_updates: vec![
+                    update("kraft.version", 1, 1),
+                    update("eligible.leader.replicas.version", 0, 2),
+                ],
+                ..UpdateFeaturesRequest::default()
+            };
+            let correlation = client.post(1, &request).await;
+            cluster.client.sleep(Duration::from_millis(after_ms)).await;
+            cluster.kill(active);
+            let answer = client.answer::<UpdateFeaturesRequest>(1, correlation).await;
+            let after = levels(&mut client).await;
+            // A leader that was not told by the dead voter what that knows cannot raise the quorum.
+            let is_done = answer.error_code == 0;
+            let is_refused = answer.error_code == ErrorCode::InvalidUpdateVersion.code();
+            assert!(is_done || is_refused, "{after_ms} ms: {answer:?}");
+            let other = "eligible.leader.replicas.version";
+            let found = (has(&after, "kraft.version", 1), !has(&after, other, 1));
+            assert_eq!(found, (is_done, is_done), "{after_ms} ms: {after:?}");
+            done.set(done.get() + usize::from(is_done));
+        });
+    }
+    assert!((1..12).contains(&done.get()), "both ends are met: {}", done.get());
 }
