@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
+use super::limits::collect_before_sleep;
+
 /// Wakes the parked thread. `notified` keeps a wake that comes before the park.
 struct Unpark {
     thread: Thread,
@@ -46,7 +48,10 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     loop {
         match future.as_mut().poll(&mut context) {
             Poll::Ready(output) => return output,
-            Poll::Pending => unpark.park_until_notified(),
+            Poll::Pending => {
+                collect_before_sleep();
+                unpark.park_until_notified();
+            }
         }
     }
 }

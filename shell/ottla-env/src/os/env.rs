@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::clock::{Origin, OsSleep, wall_ms};
 use super::dedicated::{Stop, block_on_until};
 use super::disk::OsDisk;
+use super::limits;
 use super::net::{OsListener, OsStream};
 use super::pool::Pool;
 use crate::Env;
@@ -67,6 +68,7 @@ where
     if let Some(workers) = workers {
         builder.worker_threads(workers.max(1));
     }
+    builder.on_thread_park(limits::collect_before_sleep);
     let runtime = builder.enable_all().thread_name("ottla-net").build()?;
     let output = runtime.block_on(async { Ok(main(OsEnv::new()?).await) });
     runtime.shutdown_timeout(RUNTIME_STOP_LIMIT);
