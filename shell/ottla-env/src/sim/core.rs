@@ -4,7 +4,7 @@
 //! back for it. (Waking one of our own tasks only touches the ready list.)
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -46,7 +46,17 @@ type BoxedFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// The tasks that may run. A set, for the order of wakes is not the seed's: tokio's watch channel
 /// wakes its waiters in an order drawn from a generator of its own.
 #[derive(Default)]
-struct Ready(Mutex<BTreeSet<TaskId>>);
+struct Ready(Mutex<Vec<TaskId>>);
+
+impl Ready {
+    /// In the order of their numbers; there are few at a time.
+    fn add(&self, id: TaskId) {
+        let mut ready = self.0.lock();
+        if let Err(at) = ready.binary_search(&id) {
+            ready.insert(at, id);
+        }
+    }
+}
 
 /// Puts one task on the ready list, once.
 pub(super) struct Wakeup {
@@ -61,7 +71,7 @@ impl Wake for Wakeup {
     }
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::Relaxed) {
-            self.ready.0.lock().insert(self.id);
+            self.ready.add(self.id);
         }
     }
 }
@@ -102,8 +112,10 @@ pub(super) struct World {
     /// Tasks polled so far.
     pub(super) steps: u64,
     pub(super) limits: Limits,
-    tasks: BTreeMap<TaskId, TaskSlot>,
-    next_task: TaskId,
+    /// Set by the disk that loses power in the middle of an effect.
+    pub(super) tripped: Arc<AtomicBool>,
+    /// By number; what has ended leaves its place empty.
+    tasks: Vec<Option<Box<TaskSlot>>>,
 }
 
 /// Where a run ends that does not end by itself.
@@ -118,11 +130,15 @@ pub(super) enum Next {
     Run(TaskId),
     /// Nothing can run and no timer is set.
     Stuck,
+    /// A limit has passed.
+    Over,
 }
 
 /// The shared heart of a world.
 pub(super) struct Core {
     ready: Arc<Ready>,
+    /// Some machine's disk has lost power; read at every step, so not under the lock.
+    tripped: Arc<AtomicBool>,
     world: Mutex<World>,
 }
 
@@ -143,9 +159,17 @@ impl World {
         node.process == process && *node.up.borrow()
     }
 
+    fn task(&mut self, id: TaskId) -> Option<&mut TaskSlot> {
+        self.tasks.get_mut(id as usize)?.as_deref_mut()
+    }
+
+    fn take_task(&mut self, id: TaskId) -> Option<Box<TaskSlot>> {
+        self.tasks.get_mut(id as usize)?.take()
+    }
+
     /// Whether the task is kept from running because its machine is paused.
     fn is_held(&mut self, id: TaskId) -> bool {
-        let Some(node) = self.tasks.get(&id).map(|slot| slot.node) else { return false };
+        let Some(node) = self.task(id).map(|slot| slot.node) else { return false };
         let Some(held) = &mut self.node(node).paused else { return false };
         held.insert(id);
         true
@@ -179,21 +203,26 @@ impl Core {
             trace: Trace::default(),
             steps: 0,
             limits: Limits { now: u64::MAX, steps: u64::MAX },
-            tasks: BTreeMap::new(),
-            next_task: 0,
+            tripped: Arc::default(),
+            tasks: Vec::new(),
         };
-        Core { ready: Arc::default(), world: Mutex::new(world) }
+        Core { ready: Arc::default(), tripped: world.tripped.clone(), world: Mutex::new(world) }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, World> {
         self.world.lock()
     }
 
+    /// Whether a disk has lost power since the last call.
+    pub(super) fn take_tripped(&self) -> bool {
+        self.tripped.load(Ordering::Relaxed) && self.tripped.swap(false, Ordering::Relaxed)
+    }
+
     /// A task that is polled elsewhere; ready at once.
     pub(super) fn foreign_task(&self) -> (TaskId, Waker, Arc<Wakeup>) {
         let mut world = self.world.lock();
-        let id = world.next_task;
-        world.next_task += 1;
+        let id = world.tasks.len() as TaskId;
+        world.tasks.push(None);
         let wakeup = self.wakeup(id);
         let waker = Waker::from(wakeup.clone());
         waker.wake_by_ref();
@@ -213,31 +242,31 @@ impl Core {
             drop(future);
             return None;
         }
-        let id = world.next_task;
-        world.next_task += 1;
+        let id = world.tasks.len() as TaskId;
         let wakeup = self.wakeup(id);
         let slot = TaskSlot { node, name, future: Some(future), polls: 0, wakeup: wakeup.clone() };
-        world.tasks.insert(id, slot);
+        world.tasks.push(Some(Box::new(slot)));
         wakeup.wake();
         Some(id)
     }
 
     /// Drops a task.
     pub(super) fn abort(&self, id: TaskId) {
-        let slot = self.world.lock().tasks.remove(&id);
+        let slot = self.world.lock().take_task(id);
         drop(slot);
     }
 
     /// A paused machine goes on.
     pub(super) fn resume(&self, node: NodeId) {
         let held = self.world.lock().node(node).paused.take().unwrap_or_default();
-        self.ready.0.lock().extend(held);
+        held.into_iter().for_each(|id| self.ready.add(id));
     }
 
     /// Drops all tasks of a machine (of all machines, if `None`).
     pub(super) fn abort_all(&self, node: Option<NodeId>) {
         let mut world = self.world.lock();
-        let gone = world.tasks.extract_if(.., |_, slot| node.is_none_or(|node| slot.node == node));
+        let is_gone = |slot: &mut Box<TaskSlot>| node.is_none_or(|node| slot.node == node);
+        let gone = world.tasks.iter_mut().filter_map(|place| place.take_if(is_gone));
         let gone: Vec<_> = gone.collect();
         drop(world);
         drop(gone);
@@ -262,9 +291,11 @@ impl Core {
                 world.set_now(at);
                 continue;
             }
+            if world.now > world.limits.now || world.steps > world.limits.steps {
+                return Next::Over;
+            }
             let index = world.random.index(ready.len());
-            let Some(id) = ready.iter().nth(index).copied() else { return Next::Stuck };
-            ready.remove(&id);
+            let id = ready.remove(index);
             drop(ready);
             if world.is_held(id) {
                 continue;
@@ -284,7 +315,7 @@ impl Core {
         let taken = {
             let mut world = self.world.lock();
             let now = world.now;
-            world.tasks.get_mut(&id).and_then(|slot| {
+            world.task(id).and_then(|slot| {
                 HERE.set((Some(slot.node.0), now));
                 slot.wakeup.queued.store(false, Ordering::Relaxed);
                 slot.polls += 1;
@@ -295,15 +326,12 @@ impl Core {
         let waker = Waker::from(wakeup);
         let ended = future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
         let mut world = self.world.lock();
-        let slot = match world.tasks.get_mut(&id) {
-            Some(slot) if !ended => {
-                slot.future = Some(future);
-                return;
-            }
-            Some(_) => world.tasks.remove(&id),
-            // Aborted while it ran.
-            None => None,
-        };
+        if !ended && let Some(slot) = world.task(id) {
+            slot.future = Some(future);
+            return;
+        }
+        // None, if it was aborted while it ran.
+        let slot = world.take_task(id);
         drop(world);
         drop((future, slot));
     }
@@ -312,7 +340,7 @@ impl Core {
     pub(super) fn busiest(&self) -> String {
         let world = self.world.lock();
         let ready = self.ready.0.lock();
-        let slots = ready.iter().filter_map(|id| world.tasks.get(id));
+        let slots = ready.iter().filter_map(|id| world.tasks.get(*id as usize)?.as_deref());
         let busiest = slots.max_by_key(|slot| slot.polls);
         busiest.map_or_else(String::new, |slot| {
             let node = &world.nodes[usize::from(slot.node.0)].name;
@@ -326,7 +354,7 @@ impl Core {
         let name = |slot: &TaskSlot| {
             format!("{} on {}", slot.name, world.nodes[usize::from(slot.node.0)].name)
         };
-        world.tasks.values().map(name).collect()
+        world.tasks.iter().flatten().map(|slot| name(slot)).collect()
     }
 
     fn wakeup(&self, id: TaskId) -> Arc<Wakeup> {

@@ -35,27 +35,26 @@ pub(super) struct Manner {
 /// Everything on the wires.
 pub(super) struct Network {
     pub(super) listeners: Listeners,
-    pipes: BTreeMap<PipeId, Pipe>,
+    /// By number; a connection that is done leaves its place empty.
+    pipes: Vec<Option<Box<Pipe>>>,
     /// Directed links that carry nothing.
     cuts: BTreeSet<(NodeId, NodeId)>,
     pub(super) manner: Manner,
     /// Links slower than the rest.
     slow: BTreeMap<(NodeId, NodeId), (Duration, Duration)>,
-    next_pipe: u64,
 }
 
 impl Network {
     pub(super) fn new() -> Network {
         Network {
             listeners: Listeners::default(),
-            pipes: BTreeMap::new(),
+            pipes: Vec::new(),
             cuts: BTreeSet::new(),
             manner: Manner {
                 delay: (Duration::from_micros(50), Duration::from_micros(500)),
                 chop_percent: 10,
             },
             slow: BTreeMap::new(),
-            next_pipe: 1,
         }
     }
 
@@ -77,32 +76,35 @@ impl Network {
         far: NodeId,
         random: &mut Random,
     ) -> (PipeId, PipeId) {
-        let there = PipeId(self.next_pipe);
-        let back = PipeId(self.next_pipe + 1);
-        self.next_pipe += 2;
+        let there = PipeId(self.pipes.len() as u64);
+        let back = PipeId(there.0 + 1);
         let capacity = random.between(CAPACITY.0, CAPACITY.1) as usize;
-        self.pipes.insert(there, Pipe::new(near, far, back, capacity));
-        self.pipes.insert(back, Pipe::new(far, near, there, capacity));
+        let ends = [Pipe::new(near, far, back, capacity), Pipe::new(far, near, there, capacity)];
+        self.pipes.extend(ends.map(|pipe| Some(Box::new(pipe))));
         (there, back)
     }
 
     pub(super) fn pipe(&mut self, id: PipeId) -> Option<&mut Pipe> {
-        self.pipes.get_mut(&id)
+        self.pipes.get_mut(id.0 as usize)?.as_deref_mut()
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Pipe> {
+        self.pipes.iter_mut().flatten().map(|pipe| &mut **pipe)
     }
 
     /// Breaks a connection: both ends see a reset.
     pub(super) fn reset(&mut self, id: PipeId) {
-        let Some(pipe) = self.pipes.get_mut(&id) else { return };
+        let Some(pipe) = self.pipe(id) else { return };
         let back = pipe.back;
         pipe.reset();
-        if let Some(pipe) = self.pipes.get_mut(&back) {
+        if let Some(pipe) = self.pipe(back) {
             pipe.reset();
         }
     }
 
     /// Breaks every connection between two machines.
     pub(super) fn reset_between(&mut self, one: NodeId, other: NodeId) {
-        for pipe in self.pipes.values_mut() {
+        for pipe in self.all() {
             if (pipe.from, pipe.to) == (one, other) || (pipe.from, pipe.to) == (other, one) {
                 pipe.reset();
             }
@@ -130,7 +132,7 @@ impl Network {
             return;
         }
         let delay = self.delay(from, to, random);
-        for pipe in self.pipes.values_mut().filter(|pipe| (pipe.from, pipe.to) == (from, to)) {
+        for pipe in self.all().filter(|pipe| (pipe.from, pipe.to) == (from, to)) {
             pipe.delay_until(now + delay);
         }
     }
@@ -138,35 +140,38 @@ impl Network {
     /// A machine loses power: its ends are silent from now on, nobody is told.
     pub(super) fn silence(&mut self, node: NodeId) {
         self.listeners.remove_node(node);
-        for pipe in self.pipes.values_mut() {
+        for pipe in self.all() {
             pipe.silence(node);
         }
         self.forget_done();
     }
 
     pub(super) fn close_reader(&mut self, id: PipeId) {
-        if let Some(pipe) = self.pipes.get_mut(&id) {
+        if let Some(pipe) = self.pipe(id) {
             pipe.close_reader();
             self.forget_if_done(id);
         }
     }
 
     pub(super) fn close_writer(&mut self, id: PipeId, now: u64, random: &mut Random) {
-        let Some(pipe) = self.pipes.get(&id) else { return };
-        let delay = self.delay(pipe.from, pipe.to, random);
-        if let Some(pipe) = self.pipes.get_mut(&id) {
+        let Some(pipe) = self.pipe(id) else { return };
+        let (from, to) = (pipe.from, pipe.to);
+        let delay = self.delay(from, to, random);
+        if let Some(pipe) = self.pipe(id) {
             pipe.close_writer(now + delay);
             self.forget_if_done(id);
         }
     }
 
     fn forget_if_done(&mut self, id: PipeId) {
-        if self.pipes.get(&id).is_some_and(Pipe::is_done) {
-            self.pipes.remove(&id);
+        if let Some(place) = self.pipes.get_mut(id.0 as usize) {
+            place.take_if(|pipe| pipe.is_done());
         }
     }
 
     fn forget_done(&mut self) {
-        self.pipes.retain(|_, pipe| !pipe.is_done());
+        for place in &mut self.pipes {
+            place.take_if(|pipe| pipe.is_done());
+        }
     }
 }

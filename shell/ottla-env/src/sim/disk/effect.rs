@@ -65,7 +65,7 @@ impl Effect {
     pub(super) fn fingerprint(&self) -> (u64, u64) {
         match self {
             Effect::Write { inode, position, bytes, .. } => {
-                (inode.0 << 8 | 1, position ^ ((bytes.len() as u64) << 40))
+                fingerprint_of_write(*inode, *position, bytes.len())
             }
             Effect::SetLen { inode, len, .. } => (inode.0 << 8 | 2, *len),
             Effect::Allocate { inode, len, .. } => (inode.0 << 8 | 3, *len),
@@ -79,6 +79,11 @@ impl Effect {
             Effect::Forsake { inode } => (inode.0 << 8 | 9, 0),
         }
     }
+}
+
+/// See [`Effect::fingerprint`].
+pub(super) fn fingerprint_of_write(inode: Inode, position: u64, len: usize) -> (u64, u64) {
+    (inode.0 << 8 | 1, position ^ ((len as u64) << 40))
 }
 
 impl fmt::Debug for Effect {

@@ -73,15 +73,40 @@ impl FileState {
         count
     }
 
+    /// Everything from the beginning to the end.
+    pub(super) fn read_all(&self) -> Vec<u8> {
+        let len = usize::try_from(self.len).unwrap_or(usize::MAX);
+        let mut bytes = Vec::with_capacity(len);
+        for (index, page) in &self.pages {
+            let at = usize::try_from(index * PAGE as u64).unwrap_or(usize::MAX);
+            if at >= len {
+                break;
+            }
+            bytes.resize(at, 0);
+            bytes.extend_from_slice(&page[..PAGE.min(len - at)]);
+        }
+        bytes.resize(len, 0);
+        bytes
+    }
+
     pub(super) fn write(&mut self, bytes: &[u8], position: u64) {
         let mut done = 0;
         while done < bytes.len() {
             let at = position + done as u64;
             let inside = (at % PAGE as u64) as usize;
             let step = (PAGE - inside).min(bytes.len() - done);
-            let mut page = self.pages.get(&page_of(at)).map_or([0; PAGE], |page| **page);
-            page[inside..inside + step].copy_from_slice(&bytes[done..done + step]);
-            self.put(page_of(at), page);
+            let page = match <&[u8; PAGE]>::try_from(&bytes[done..done + step]) {
+                Ok(whole) => Arc::new(*whole),
+                Err(_) => {
+                    let before = self.pages.get(&page_of(at));
+                    let mut page = Arc::new(before.map_or([0; PAGE], |page| **page));
+                    let bytes = &bytes[done..done + step];
+                    // Nobody else has it yet: nothing is copied.
+                    Arc::make_mut(&mut page)[inside..inside + step].copy_from_slice(bytes);
+                    page
+                }
+            };
+            self.put_page(page_of(at), page);
             done += step;
         }
         let end = position + bytes.len() as u64;
@@ -197,7 +222,10 @@ impl FileState {
     }
 
     fn put(&mut self, index: u64, bytes: [u8; PAGE]) {
-        let page = Arc::new(bytes);
+        self.put_page(index, Arc::new(bytes));
+    }
+
+    fn put_page(&mut self, index: u64, page: Page) {
         let versions = self.dirty.entry(index).or_default();
         if versions.len() == VERSIONS_MAX {
             versions.remove(0);

@@ -322,6 +322,21 @@ impl Disk for SimDisk {
         Ok(SimLock { disk: self.clone(), inode })
     }
 
+    /// At once, and no byte twice: pages that were never written are most of some files.
+    fn read_file(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let file = self.open(path, &OpenOptions::read_only())?;
+        let live = self.begin(Op::Read, path)?;
+        let Some(state) = live.state.file(file.inode) else { return Ok(Vec::new()) };
+        let len = state.len();
+        if len > limit {
+            let text = format!("{} has {len} bytes, more than {limit}", path.display());
+            return Err(io::Error::new(ErrorKind::InvalidData, text));
+        }
+        let bytes = state.read_all();
+        drop(live);
+        Ok(bytes)
+    }
+
     fn space(&self, path: &Path) -> io::Result<(u64, u64)> {
         let live = self.begin(Op::Name, path)?;
         find(&live.state.tree, path)?;
@@ -346,7 +361,7 @@ impl SimFile {
         Ok(())
     }
 
-    fn write(&self, bytes: Vec<u8>, position: u64) -> io::Result<()> {
+    fn write(&self, bytes: &[u8], position: u64) -> io::Result<()> {
         self.check_writable()?;
         let mut live = self.disk.live.lock();
         live.check_process(self.disk.process)?;
@@ -364,8 +379,7 @@ impl SimFile {
             return Ok(());
         }
         live.check_room(inode, position, bytes.len())?;
-        let bytes = Arc::from(bytes);
-        live.commit(Effect::Write { inode, position, bytes, dsync, at_ms })
+        live.commit_write(inode, position, bytes, (dsync, at_ms))
     }
 }
 
@@ -393,14 +407,17 @@ impl File for SimFile {
 
     fn write_all_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
         self.check_direct(bytes, position)?;
-        self.write(bytes.to_vec(), position)
+        self.write(bytes, position)
     }
 
     fn write_all_vectored_at(&self, slices: &[&[u8]], position: u64) -> io::Result<()> {
         for slice in slices {
             self.check_direct(slice, position)?;
         }
-        self.write(slices.concat(), position)
+        match slices {
+            [bytes] => self.write(bytes, position),
+            _ => self.write(&slices.concat(), position),
+        }
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::effect::{Effect, Inode, NameChange};
+use super::effect::{Effect, Inode, NameChange, fingerprint_of_write};
 use super::faults::{Faults, input_output_error};
 use super::loss::LossPlan;
 use super::recording::Tape;
@@ -41,6 +41,8 @@ pub(in crate::sim) struct Live {
     pub(super) cut_after: Option<u64>,
     /// The power went.
     pub(super) tripped: bool,
+    /// Told of that.
+    pub(in crate::sim) watch: Arc<AtomicBool>,
     pub(super) process: u64,
 }
 
@@ -60,6 +62,7 @@ impl Live {
             effects: 0,
             cut_after: None,
             tripped: false,
+            watch: Arc::default(),
             process: 0,
         }
     }
@@ -73,6 +76,7 @@ impl Live {
         match &mut self.cut_after {
             Some(0) => {
                 self.tripped = true;
+                self.watch.store(true, Ordering::Relaxed);
                 // In flight: it may have begun, and nothing of it is durable.
                 if self.random.chance(75) {
                     self.state.apply_volatile(&effect);
@@ -82,15 +86,38 @@ impl Live {
             Some(left) => *left -= 1,
             None => {}
         }
-        self.effects += 1;
-        let (what, how) = effect.fingerprint();
-        self.trace.add(what);
-        self.trace.add(how);
+        self.note(effect.fingerprint());
         self.state.apply(&effect);
         if let Some(tape) = &self.tape {
             tape.lock().push(effect, &self.state);
         }
         Ok(())
+    }
+
+    /// As `commit` of a write, without a copy of the bytes where nobody keeps the effect.
+    pub(super) fn commit_write(
+        &mut self,
+        inode: Inode,
+        position: u64,
+        bytes: &[u8],
+        (dsync, at_ms): (bool, i64),
+    ) -> io::Result<()> {
+        if self.tape.is_some() || self.cut_after == Some(0) {
+            let bytes = Arc::from(bytes);
+            return self.commit(Effect::Write { inode, position, bytes, dsync, at_ms });
+        }
+        if let Some(left) = &mut self.cut_after {
+            *left -= 1;
+        }
+        self.note(fingerprint_of_write(inode, position, bytes.len()));
+        self.state.write(inode, (position, bytes), dsync, at_ms);
+        Ok(())
+    }
+
+    fn note(&mut self, (what, how): (u64, u64)) {
+        self.effects += 1;
+        self.trace.add(what);
+        self.trace.add(how);
     }
 
     /// Makes a file or folder under a free name.

@@ -52,11 +52,8 @@ impl DiskState {
 
     pub(super) fn apply(&mut self, effect: &Effect) {
         match effect {
-            Effect::Write { inode, position, bytes, dsync, .. } => {
-                self.apply_volatile(effect);
-                if *dsync && let Some(file) = self.file_mut(*inode) {
-                    file.sync_range(*position, bytes.len());
-                }
+            Effect::Write { inode, position, bytes, dsync, at_ms } => {
+                self.write(*inode, (*position, bytes), *dsync, *at_ms);
             }
             Effect::Sync { inode } => {
                 // A clean file is not copied for nothing.
@@ -76,14 +73,27 @@ impl DiskState {
         }
     }
 
+    /// What an effect of that kind does, of bytes that stay whose they are.
+    pub(super) fn write(
+        &mut self,
+        inode: Inode,
+        (position, bytes): (u64, &[u8]),
+        dsync: bool,
+        at_ms: i64,
+    ) {
+        let Some(file) = self.file_mut(inode) else { return };
+        file.write(bytes, position);
+        file.modified_ms = at_ms;
+        if dsync {
+            file.sync_range(position, bytes.len());
+        }
+    }
+
     /// The effect as far as the page cache goes: nothing becomes durable by it.
     pub(super) fn apply_volatile(&mut self, effect: &Effect) {
         match effect {
             Effect::Write { inode, position, bytes, at_ms, .. } => {
-                if let Some(file) = self.file_mut(*inode) {
-                    file.write(bytes, *position);
-                    file.modified_ms = *at_ms;
-                }
+                self.write(*inode, (*position, bytes), false, *at_ms);
             }
             Effect::SetLen { inode, len, at_ms } => {
                 if let Some(file) = self.file_mut(*inode) {
