@@ -156,10 +156,11 @@ impl<E: Env> Consumer<E> {
         self.assigned.keys()
     }
 
-    /// The member id and generation in the group; empty and -1 outside one.
+    /// The member id, and the generation in which the group last assigned it something; empty and -1 outside
+    /// one.
     pub fn membership(&self) -> (Str, i32) {
-        let committer = self.committer();
-        (committer.member_id, committer.generation)
+        let since = self.membership.as_ref().map_or(-1, Membership::owned_since);
+        (self.committer().member_id, since)
     }
 
     /// The offset that the next record of a partition will have at least; `None` while it is open.

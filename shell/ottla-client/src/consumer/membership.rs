@@ -35,6 +35,9 @@ pub(super) struct Membership<E: Env> {
     committer: Committer,
     /// What is read now, as told to the group.
     owned: BTreeSet<TopicPartition>,
+    /// In which generation that was assigned: not the committer's, from the answer to a join until that to
+    /// the sync.
+    owned_since: i32,
     heartbeat: Option<Heartbeat>,
     wake: Arc<Notify>,
     /// The partitions of the subscribed topics as of the assignment, to notice new ones.
@@ -73,6 +76,7 @@ impl<E: Env> Membership<E> {
             topics,
             committer: Committer { instance_id, ..Committer::default() },
             owned: BTreeSet::new(),
+            owned_since: -1,
             heartbeat: None,
             wake,
             counts: BTreeMap::new(),
@@ -86,6 +90,11 @@ impl<E: Env> Membership<E> {
     /// As whom offsets are committed.
     pub(super) fn committer(&self) -> &Committer {
         &self.committer
+    }
+
+    /// In which generation it was last assigned something; -1 if in none.
+    pub(super) fn owned_since(&self) -> i32 {
+        self.owned_since
     }
 
     /// What the group's state asks for now.
@@ -115,6 +124,7 @@ impl<E: Env> Membership<E> {
     pub(super) fn forget(&mut self) {
         self.heartbeat = None;
         self.owned.clear();
+        self.owned_since = -1;
         self.committer.generation = -1;
         self.committer.member_id = Str::default();
     }
@@ -169,6 +179,7 @@ impl<E: Env> Membership<E> {
         let assigned = self.sync(coordinator, assignor, assignments).await?;
         let again = assignor.is_cooperative() && !self.owned.is_subset(&assigned);
         self.owned = assigned.clone();
+        self.owned_since = self.committer.generation;
         let beat = Beat {
             group: self.group.clone(),
             member: self.committer.clone(),
@@ -194,7 +205,9 @@ impl<E: Env> Membership<E> {
         let member = Member {
             topics: self.topics.clone(),
             owned: self.owned.iter().cloned().collect(),
-            generation: self.committer.generation,
+            // A claim counts as much as the generation that gave it (KIP-792): whoever joined and got no
+            // assignment has nothing of the newer one.
+            generation: self.owned_since,
             ..Member::default()
         };
         let metadata = protocol::encode_subscription(&member);
