@@ -3,7 +3,7 @@
 //! [`Producer::send`] returns once the record is in memory; the [`Delivery`] it returns tells what
 //! became of it. One task per producer sends; it never waits for one partition on behalf of another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::partitioner;
 
 mod accumulator;
+mod leaders;
 mod outcome;
 mod sender;
 
@@ -173,6 +174,8 @@ struct Shared<E: Env> {
     /// By leader: ready when the last request to it has its place in the queue to the broker.
     turns: Mutex<BTreeMap<i32, oneshot::Receiver<()>>>,
     memory: Arc<Semaphore>,
+    /// Topics whose leaders are being asked for: once at a time, however many batches wait for them.
+    looking: Mutex<BTreeSet<Str>>,
     /// The sender has something to look at.
     wake: Notify,
     /// A batch came to its end.
@@ -198,6 +201,7 @@ impl<E: Env> Producer<E> {
             memory: Arc::new(Semaphore::new(options.buffer_bytes)),
             state: Mutex::new(Accumulator::new(&options)),
             turns: Mutex::default(),
+            looking: Mutex::default(),
             wake: Notify::new(),
             ended: Notify::new(),
             client,

@@ -10,6 +10,7 @@ use ottla_protocol::messages::produce_response::PartitionProduceResponse;
 
 use super::Shared;
 use super::accumulator::Batch;
+use super::leaders::look_for_leaders;
 use crate::error::{Error, Result};
 use crate::topic_partition::TopicPartition;
 
@@ -124,11 +125,7 @@ fn troubled<E: Env>(
     batch.trouble = Some(error);
     let not_before = now + shared.client.options().retry_backoff;
     shared.state.lock().again(partition, batch, not_before);
-    let (asking, topic) = (shared.clone(), partition.topic.clone());
-    shared.client.forget(&topic);
-    let task = async move {
-        let _ = asking.client.ask_metadata(Some(&[topic]), false).await;
-        asking.wake.notify_one();
-    };
-    drop(shared.client.env().spawn("producer-metadata", task));
+    shared.client.forget(&partition.topic);
+    look_for_leaders(shared, vec![partition.topic.clone()]);
+    shared.wake.notify_one();
 }

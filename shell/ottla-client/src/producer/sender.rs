@@ -10,6 +10,7 @@ use ottla_protocol::messages::{InitProducerIdRequest, ProduceRequest};
 use tokio::sync::oneshot;
 
 use super::accumulator::{Batch, Due};
+use super::leaders::look_for_leaders;
 use super::{Acks, Shared, outcome};
 use crate::client::Target;
 use crate::error::{Error, Result};
@@ -156,16 +157,6 @@ fn produce_request<E: Env>(
             .collect(),
         ..ProduceRequest::default()
     }
-}
-
-/// Asks for the leaders in the background; the batches stay where they are meanwhile.
-fn look_for_leaders<E: Env>(shared: &Arc<Shared<E>>, topics: Vec<Str>) {
-    let looking = shared.clone();
-    let task = async move {
-        let _ = looking.client.ask_metadata(Some(&topics), false).await;
-        looking.wake.notify_one();
-    };
-    drop(shared.client.env().spawn("producer-metadata", task));
 }
 
 /// Gets an id when one is needed: at the first record, and anew after a gap in the sequences, once
