@@ -43,13 +43,16 @@ fn read<T>(one: impl FnOnce() -> Result<T, String>) -> Result<T, Refusal> {
     one().map_err(|_| None)
 }
 
-/// Makes a topic of three replicas each.
+/// Makes a topic of three replicas each. Its records are of a time of their own, and are kept.
 pub(crate) fn create(address: &str, name: &str, partitions: i32) -> Result<TopicId, Refusal> {
     let mut body = vec![2];
     compact_string(&mut body, name);
     body.extend_from_slice(&partitions.to_be_bytes());
     body.extend_from_slice(&3i16.to_be_bytes());
-    body.extend_from_slice(&[1, 1, 0]);
+    body.extend_from_slice(&[1, 2]);
+    compact_string(&mut body, "retention.ms");
+    compact_string(&mut body, "-1");
+    body.extend_from_slice(&[0, 0]);
     body.extend_from_slice(&ANSWER_MS.to_be_bytes());
     body.extend_from_slice(&[0, 0]);
     let mut answer = ask(address, CREATE_TOPICS, &body)?;
