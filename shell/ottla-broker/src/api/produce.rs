@@ -269,7 +269,9 @@ fn append<E: Env>(
     }
     let awaits_others = terms.wants_all && term.with_others;
     if awaits_others && !partition.has_enough_in_sync() {
-        return Err(ErrorCode::NotEnoughReplicas.into());
+        let code = ErrorCode::NotEnoughReplicas;
+        let log_start_offset = log_start_beside(partition, code);
+        return Err(Failure { log_start_offset, ..Failure::from(code) });
     }
     partition.watchers().appending(records.len());
     let options =
