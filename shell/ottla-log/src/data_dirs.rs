@@ -155,9 +155,9 @@ impl<E: Env> DataDirs<E> {
         self.iter().flat_map(DataDir::copies).collect()
     }
 
-    /// The directory of this path.
+    /// The directory of this path, to the letter, as Kafka takes it.
     pub fn at_path(&self, path: &Path) -> Option<&DataDir<E>> {
-        self.of_partitions().find(|dir| dir.path() == path)
+        self.of_partitions().find(|dir| dir.path().as_os_str() == path.as_os_str())
     }
 
     /// Where a partition goes that is not made yet.

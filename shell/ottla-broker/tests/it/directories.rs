@@ -239,7 +239,9 @@ fn a_directory_is_named_for_a_replica_that_is_yet_to_come() {
         cluster.produce("one").await;
         let leader = cluster.leader().await;
         let empty = (leader + 1) % NODES;
-        assert_eq!(alter(&cluster, leader, "/c", TOPIC).await, ErrorCode::LogDirNotFound);
+        for path in ["/c", "/a/", "a", ""] {
+            assert_eq!(alter(&cluster, leader, path, TOPIC).await, ErrorCode::LogDirNotFound);
+        }
         let unknown = alter(&cluster, leader, "/a", "no-topic").await;
         assert_eq!(unknown, ErrorCode::UnknownTopicOrPartition);
         // The first directory has the metadata log: without a word it would go to the other.
