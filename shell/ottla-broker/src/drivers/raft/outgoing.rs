@@ -29,6 +29,36 @@ pub(super) const REPLICA_STATE_VERSION: i16 = 15;
 /// The machine's requests wait for nothing but what the connection's own time limit allows.
 pub(super) const NO_PATIENCE: Duration = Duration::ZERO;
 
+/// What a peer says of the one partition there is, and the answer in it; nothing if it refuses. Kafka's
+/// messages say it in types of their own.
+macro_rules! heard {
+    ($talk:expr, $response:expr) => {{
+        let response = $response;
+        let nodes = response.node_endpoints.iter();
+        let known = nodes.map(|node| (node.node_id, &node.host, node.port));
+        let mut partitions = response.topics.into_iter().flat_map(|topic| topic.partitions);
+        partitions.next().filter(|_| $talk.fits(response.error_code)).map(|found| {
+            let (leader_id, epoch) = (found.leader_id, found.leader_epoch);
+            ($talk.answer(found.error_code, leader_id, epoch, known), found)
+        })
+    }};
+}
+
+/// Where a leader is, for those who are told.
+macro_rules! leader_endpoints {
+    ($message:ident, $endpoints:expr) => {
+        $endpoints
+            .iter()
+            .map(|(name, at)| $message::LeaderEndpoint {
+                name: Str::copy_from(name),
+                host: Str::copy_from(&at.host),
+                port: at.port,
+                ..Default::default()
+            })
+            .collect()
+    };
+}
+
 /// One request to one replica.
 pub(super) async fn exchange<E: Env>(
     driver: &RaftDriver<E>,
@@ -87,16 +117,9 @@ impl<E: Env> Talk<'_, E> {
             }],
             ..Default::default()
         };
-        let response = self.connection.call(&request, NO_PATIENCE).await?;
-        let mut topics = response.topics.into_iter().flat_map(|topic| topic.partitions);
-        let Some(answer) = topics.next().filter(|_| self.fits(response.error_code)) else {
-            return Ok(Response::Failed);
-        };
-        let known =
-            response.node_endpoints.iter().map(|node| (node.node_id, &node.host, node.port));
-        Ok(Response::Vote(VoteAnswer {
-            answer: self.answer(answer.error_code, answer.leader_id, answer.leader_epoch, known),
-            granted: answer.vote_granted,
+        let heard = heard!(self, self.connection.call(&request, NO_PATIENCE).await?);
+        Ok(heard.map_or(Response::Failed, |(answer, found)| {
+            Response::Vote(VoteAnswer { answer, granted: found.vote_granted })
         }))
     }
 
@@ -108,15 +131,6 @@ impl<E: Env> Talk<'_, E> {
             leader_epoch: begin.epoch,
             ..Default::default()
         };
-        let endpoint = |(name, at): (&String, &Endpoint)| {
-            let (name, host) = (Str::copy_from(name), Str::copy_from(&at.host));
-            begin_quorum_epoch_request::LeaderEndpoint {
-                name,
-                host,
-                port: at.port,
-                ..Default::default()
-            }
-        };
         let request = BeginQuorumEpochRequest {
             cluster_id: self.cluster_id(),
             voter_id: id(begin.voter.map(|voter| voter.id)),
@@ -125,18 +139,11 @@ impl<E: Env> Talk<'_, E> {
                 partitions: vec![partition],
                 ..Default::default()
             }],
-            leader_endpoints: begin.endpoints.iter().map(endpoint).collect(),
+            leader_endpoints: leader_endpoints!(begin_quorum_epoch_request, begin.endpoints),
             ..Default::default()
         };
-        let response = self.connection.call(&request, NO_PATIENCE).await?;
-        let mut topics = response.topics.into_iter().flat_map(|topic| topic.partitions);
-        let Some(answer) = topics.next().filter(|_| self.fits(response.error_code)) else {
-            return Ok(Response::Failed);
-        };
-        let known =
-            response.node_endpoints.iter().map(|node| (node.node_id, &node.host, node.port));
-        let answer = self.answer(answer.error_code, answer.leader_id, answer.leader_epoch, known);
-        Ok(Response::BeginQuorumEpoch(answer))
+        let heard = heard!(self, self.connection.call(&request, NO_PATIENCE).await?);
+        Ok(heard.map_or(Response::Failed, |(answer, _)| Response::BeginQuorumEpoch(answer)))
     }
 
     async fn end(&self, end: &EndQuorumEpoch) -> Result<Response, Error> {
@@ -153,15 +160,6 @@ impl<E: Env> Talk<'_, E> {
             preferred_candidates: end.successors.iter().map(candidate).collect(),
             ..Default::default()
         };
-        let endpoint = |(name, at): (&String, &Endpoint)| {
-            let (name, host) = (Str::copy_from(name), Str::copy_from(&at.host));
-            end_quorum_epoch_request::LeaderEndpoint {
-                name,
-                host,
-                port: at.port,
-                ..Default::default()
-            }
-        };
         let request = EndQuorumEpochRequest {
             cluster_id: self.cluster_id(),
             topics: vec![end_quorum_epoch_request::TopicData {
@@ -169,18 +167,11 @@ impl<E: Env> Talk<'_, E> {
                 partitions: vec![partition],
                 ..Default::default()
             }],
-            leader_endpoints: end.endpoints.iter().map(endpoint).collect(),
+            leader_endpoints: leader_endpoints!(end_quorum_epoch_request, end.endpoints),
             ..Default::default()
         };
-        let response = self.connection.call(&request, NO_PATIENCE).await?;
-        let mut topics = response.topics.into_iter().flat_map(|topic| topic.partitions);
-        let Some(answer) = topics.next().filter(|_| self.fits(response.error_code)) else {
-            return Ok(Response::Failed);
-        };
-        let known =
-            response.node_endpoints.iter().map(|node| (node.node_id, &node.host, node.port));
-        let answer = self.answer(answer.error_code, answer.leader_id, answer.leader_epoch, known);
-        Ok(Response::EndQuorumEpoch(answer))
+        let heard = heard!(self, self.connection.call(&request, NO_PATIENCE).await?);
+        Ok(heard.map_or(Response::Failed, |(answer, _)| Response::EndQuorumEpoch(answer)))
     }
 
     async fn fetch(&self, fetch: &Fetch) -> Result<Response, Error> {

@@ -19,17 +19,47 @@ pub(super) const TOPIC: &str = ottla_metadata::topic_name::CLUSTER_METADATA;
 /// The first version of each answer that says where the leader is (KIP-853).
 pub(super) const ENDPOINTS: i16 = 1;
 
+/// The answer about the one partition there is. Kafka's messages say it in types of their own.
+macro_rules! answered {
+    ($driver:expr, $version:expr, $answer:expr, $message:ident, $response:ident $(, $more:ident: $value:expr)?) => {{
+        let (error_code, leader_id, leader_epoch) = told($answer);
+        let partition = $message::PartitionData {
+            partition_index: 0,
+            error_code,
+            leader_id,
+            leader_epoch,
+            $($more: $value,)?
+            ..Default::default()
+        };
+        let node = $driver.leader_of($answer).filter(|_| $version >= ENDPOINTS);
+        let node = node.map(|(node_id, host, port)| $message::NodeEndpoint {
+            node_id,
+            host,
+            port,
+            ..Default::default()
+        });
+        $response {
+            topics: vec![$message::TopicData {
+                topic_name: Str::from_static(TOPIC),
+                partitions: vec![partition],
+                ..Default::default()
+            }],
+            node_endpoints: node.into_iter().collect(),
+            ..Default::default()
+        }
+    }};
+}
+
 impl<E: Env> RaftDriver<E> {
     pub(crate) async fn vote(&self, request: &VoteRequest, version: i16) -> VoteResponse {
         let refused =
             |error: ErrorCode| VoteResponse { error_code: error.code(), ..VoteResponse::default() };
-        if let Err(error) = self.check_cluster(request.cluster_id.as_ref()) {
-            return refused(error);
-        }
         let topics = request.topics.iter();
-        let asked = only(topics.map(|topic| (&topic.topic_name, topic.partitions.as_slice())));
-        let Some(asked) = asked.filter(|asked| asked.partition_index == 0) else {
-            return refused(ErrorCode::InvalidRequest);
+        let topics = topics.map(|topic| (&topic.topic_name, topic.partitions.as_slice()));
+        let asked = match self.asked(request.cluster_id.as_ref(), topics, |one| one.partition_index)
+        {
+            Ok(asked) => asked,
+            Err(error) => return refused(error),
         };
         let vote = Vote {
             candidate: ReplicaKey::new(NodeId(asked.replica_id), asked.replica_directory_id),
@@ -41,32 +71,7 @@ impl<E: Env> RaftDriver<E> {
         let Some(Reply::Vote(reply)) = self.ask(Request::Vote(vote)).await else {
             return refused(ErrorCode::BrokerNotAvailable);
         };
-        let (error_code, leader_id, leader_epoch) = told(&reply.answer);
-        let partition = vote_response::PartitionData {
-            partition_index: 0,
-            error_code,
-            leader_id,
-            leader_epoch,
-            vote_granted: reply.granted,
-            ..Default::default()
-        };
-        let node = self.leader_of(&reply.answer).filter(|_| version >= ENDPOINTS).map(
-            |(node_id, host, port)| vote_response::NodeEndpoint {
-                node_id,
-                host,
-                port,
-                ..Default::default()
-            },
-        );
-        VoteResponse {
-            topics: vec![vote_response::TopicData {
-                topic_name: Str::from_static(TOPIC),
-                partitions: vec![partition],
-                ..Default::default()
-            }],
-            node_endpoints: node.into_iter().collect(),
-            ..Default::default()
-        }
+        answered!(self, version, &reply.answer, vote_response, VoteResponse, vote_granted: reply.granted)
     }
 
     pub(crate) async fn begin_quorum_epoch(
@@ -78,13 +83,12 @@ impl<E: Env> RaftDriver<E> {
             error_code: error.code(),
             ..BeginQuorumEpochResponse::default()
         };
-        if let Err(error) = self.check_cluster(request.cluster_id.as_ref()) {
-            return refused(error);
-        }
         let topics = request.topics.iter();
-        let asked = only(topics.map(|topic| (&topic.topic_name, topic.partitions.as_slice())));
-        let Some(asked) = asked.filter(|asked| asked.partition_index == 0) else {
-            return refused(ErrorCode::InvalidRequest);
+        let topics = topics.map(|topic| (&topic.topic_name, topic.partitions.as_slice()));
+        let asked = match self.asked(request.cluster_id.as_ref(), topics, |one| one.partition_index)
+        {
+            Ok(asked) => asked,
+            Err(error) => return refused(error),
         };
         let endpoints = request.leader_endpoints.iter();
         let begin = BeginQuorumEpoch {
@@ -96,31 +100,7 @@ impl<E: Env> RaftDriver<E> {
         let Some(Reply::Plain(answer)) = self.ask(Request::BeginQuorumEpoch(begin)).await else {
             return refused(ErrorCode::BrokerNotAvailable);
         };
-        let (error_code, leader_id, leader_epoch) = told(&answer);
-        let partition = begin_quorum_epoch_response::PartitionData {
-            partition_index: 0,
-            error_code,
-            leader_id,
-            leader_epoch,
-            ..Default::default()
-        };
-        let node = self.leader_of(&answer).filter(|_| version >= ENDPOINTS).map(
-            |(node_id, host, port)| begin_quorum_epoch_response::NodeEndpoint {
-                node_id,
-                host,
-                port,
-                ..Default::default()
-            },
-        );
-        BeginQuorumEpochResponse {
-            topics: vec![begin_quorum_epoch_response::TopicData {
-                topic_name: Str::from_static(TOPIC),
-                partitions: vec![partition],
-                ..Default::default()
-            }],
-            node_endpoints: node.into_iter().collect(),
-            ..Default::default()
-        }
+        answered!(self, version, &answer, begin_quorum_epoch_response, BeginQuorumEpochResponse)
     }
 
     pub(crate) async fn end_quorum_epoch(
@@ -132,13 +112,12 @@ impl<E: Env> RaftDriver<E> {
             error_code: error.code(),
             ..EndQuorumEpochResponse::default()
         };
-        if let Err(error) = self.check_cluster(request.cluster_id.as_ref()) {
-            return refused(error);
-        }
         let topics = request.topics.iter();
-        let asked = only(topics.map(|topic| (&topic.topic_name, topic.partitions.as_slice())));
-        let Some(asked) = asked.filter(|asked| asked.partition_index == 0) else {
-            return refused(ErrorCode::InvalidRequest);
+        let topics = topics.map(|topic| (&topic.topic_name, topic.partitions.as_slice()));
+        let asked = match self.asked(request.cluster_id.as_ref(), topics, |one| one.partition_index)
+        {
+            Ok(asked) => asked,
+            Err(error) => return refused(error),
         };
         let endpoints = request.leader_endpoints.iter();
         let candidates = asked.preferred_candidates.iter().map(|candidate| {
@@ -160,31 +139,18 @@ impl<E: Env> RaftDriver<E> {
         let Some(Reply::Plain(answer)) = self.ask(Request::EndQuorumEpoch(end)).await else {
             return refused(ErrorCode::BrokerNotAvailable);
         };
-        let (error_code, leader_id, leader_epoch) = told(&answer);
-        let partition = end_quorum_epoch_response::PartitionData {
-            partition_index: 0,
-            error_code,
-            leader_id,
-            leader_epoch,
-            ..Default::default()
-        };
-        let node = self.leader_of(&answer).filter(|_| version >= ENDPOINTS).map(
-            |(node_id, host, port)| end_quorum_epoch_response::NodeEndpoint {
-                node_id,
-                host,
-                port,
-                ..Default::default()
-            },
-        );
-        EndQuorumEpochResponse {
-            topics: vec![end_quorum_epoch_response::TopicData {
-                topic_name: Str::from_static(TOPIC),
-                partitions: vec![partition],
-                ..Default::default()
-            }],
-            node_endpoints: node.into_iter().collect(),
-            ..Default::default()
-        }
+        answered!(self, version, &answer, end_quorum_epoch_response, EndQuorumEpochResponse)
+    }
+
+    /// What is asked of this cluster's one partition.
+    fn asked<'a, P>(
+        &self,
+        cluster_id: Option<&Str>,
+        topics: impl Iterator<Item = (&'a Str, &'a [P])>,
+        index: impl Fn(&P) -> i32,
+    ) -> Result<&'a P, ErrorCode> {
+        self.check_cluster(cluster_id)?;
+        only(topics).filter(|asked| index(asked) == 0).ok_or(ErrorCode::InvalidRequest)
     }
 
     /// A peer that says which cluster it means must mean this one.
