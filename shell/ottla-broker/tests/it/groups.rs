@@ -5,6 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use ottla_env::Env;
 use ottla_env::sim::SimEnv;
+use ottla_protocol::messages::alter_replica_log_dirs_request::{
+    AlterReplicaLogDir, AlterReplicaLogDirTopic,
+};
 use ottla_protocol::messages::delete_topics_request::DeleteTopicState;
 use ottla_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use ottla_protocol::messages::offset_commit_request::{
@@ -12,9 +15,10 @@ use ottla_protocol::messages::offset_commit_request::{
 };
 use ottla_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use ottla_protocol::messages::{
-    DeleteTopicsRequest, DescribeGroupsRequest, FindCoordinatorRequest, HeartbeatRequest,
-    JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
-    OffsetFetchRequest, SyncGroupRequest, leave_group_request,
+    AlterReplicaLogDirsRequest, DeleteTopicsRequest, DescribeGroupsRequest, DescribeLogDirsRequest,
+    FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse,
+    LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetFetchRequest,
+    SyncGroupRequest, leave_group_request,
 };
 use ottla_protocol::{ErrorCode, Str};
 
@@ -274,4 +278,67 @@ async fn deleted_topic<E: Env>(place: Place<E>) {
 #[test]
 fn offsets_go_with_their_topic() {
     on_sim(deleted_topic::<SimEnv>);
+}
+
+/// Has every partition of the offsets topic in one directory, and waits until that is so.
+async fn move_offsets(node: &Node<SimEnv>, client: &mut Client<SimEnv>, path: &str) {
+    let name = Str::from("__consumer_offsets");
+    let topic = AlterReplicaLogDirTopic {
+        name: name.clone(),
+        partitions: (0..50).collect(),
+        ..Default::default()
+    };
+    let dir = AlterReplicaLogDir {
+        path: Str::copy_from(path),
+        topics: vec![topic],
+        ..Default::default()
+    };
+    let request = AlterReplicaLogDirsRequest { dirs: vec![dir], ..Default::default() };
+    let response = client.call(2, &request).await;
+    assert!(response.results[0].partitions.iter().all(|one| one.error_code == 0), "{response:?}");
+    let deadline = node.env.now() + Duration::from_secs(60);
+    loop {
+        let all = DescribeLogDirsRequest { topics: None, ..Default::default() };
+        let found = client.call(4, &all).await;
+        let there = found.results.iter().find(|result| &*result.log_dir == path).unwrap();
+        let there = there.topics.iter().find(|topic| topic.name == name);
+        let partitions = there.map_or(&[][..], |topic| &topic.partitions);
+        if partitions.iter().filter(|one| !one.is_future_key).count() == 50 {
+            return;
+        }
+        assert!(node.env.now() < deadline, "{there:?}");
+        node.env.sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Goal: a group goes on in the directory that the log of its offsets is moved to: its member keeps its place, and what
+/// it committed is there.
+async fn moved_offsets(place: Place<SimEnv>) {
+    let node = Place { folder: "/a,/b".into(), ..place }.start(&[]).await;
+    node.create_topic("t", &[]).await;
+    assert_eq!(find(&node, 6).await.0, 0);
+    let mut client = node.connect().await;
+    let joined = lone_member(&mut client).await;
+    assert_eq!(commit(&mut client, Some(&joined), 1).await, ErrorCode::None);
+    for (path, offset) in [("/a", 2), ("/b", 3), ("/a", 4)] {
+        move_offsets(&node, &mut client, path).await;
+        let deadline = node.env.now() + Duration::from_secs(10);
+        loop {
+            match heartbeat(&mut client, &joined).await {
+                ErrorCode::None => break,
+                ErrorCode::NotCoordinator | ErrorCode::CoordinatorLoadInProgress => {}
+                other => panic!("{other}"),
+            }
+            assert!(node.env.now() < deadline, "nobody serves the group");
+            node.env.sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(committed(&mut client).await, [("t".to_owned(), offset - 1)]);
+        assert_eq!(commit(&mut client, Some(&joined), offset).await, ErrorCode::None);
+        assert_eq!(committed(&mut client).await, [("t".to_owned(), offset)]);
+    }
+}
+
+#[test]
+fn a_group_goes_on_in_another_directory() {
+    on_sim(moved_offsets);
 }
