@@ -2,7 +2,7 @@
 
 use crate::check::{Check, at_least};
 use crate::keys::reason::{
-    CHECKPOINT, DIR_FAILURE, DUE_TIMES, NO_COMPACTION, NO_TIERS, ONE_MOVER, RECOVERY,
+    CHECKPOINT, DIR_FAILURE, DUE_TIMES, NO_COMPACTION, NO_CORDONS, NO_TIERS, ONE_MOVER, RECOVERY,
 };
 use crate::keys::synonym::{FLUSH_INTERVAL, RETENTION, ROLL, ROLL_JITTER};
 
@@ -77,7 +77,7 @@ keys! {
     }
     accepted {
         /// Log folders that receive no new partitions.
-        List "cordoned.log.dirs" = "", Check::Any, PerBroker, Medium => ONE_MOVER;
+        List "cordoned.log.dirs" = "", Check::Any, PerBroker, Medium => NO_CORDONS;
         /// How long a tombstone stays in a compacted topic.
         Long "log.cleaner.delete.retention.ms" = "86400000", at_least(0),
             ClusterWide, Medium => NO_COMPACTION;

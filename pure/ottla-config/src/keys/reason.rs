@@ -24,6 +24,7 @@ pub(crate) const NO_TELEMETRY: &str = "clients are not asked for metrics by this
 pub(crate) const NO_TIERS: &str = "tiered storage is not served by this version";
 pub(crate) const NO_TRANSACTIONS: &str = "transactions are not served by this version";
 pub(crate) const DIR_FAILURE: &str = "a folder that fails is told to the controller until it knows";
+pub(crate) const NO_CORDONS: &str = "no folder is closed to new replicas by this version";
 pub(crate) const ONE_MOVER: &str = "one task moves replicas between folders";
 pub(crate) const OPERATING_SYSTEM: &str = "Ottla leaves this to the operating system";
 pub(crate) const OWN_METRICS: &str = "Ottla measures in its own way";
