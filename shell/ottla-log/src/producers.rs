@@ -2,8 +2,9 @@
 //!
 //! A function of the log: [`Producers::check`] never changes anything, and [`Producers::apply`], the
 //! only transition, takes a batch that IS in the log. So a rebuild from the log, a follower's replay
-//! and the live state are equal by construction. Truncation therefore starts from a snapshot at or
-//! below the cut and applies what is left of the log; nothing here undoes a batch.
+//! and the live state are equal by construction. Truncation therefore rebuilds it from what is left
+//! of the log; what was remembered of batches that the log no longer begins with, which nothing can
+//! tell any more, stays ([`Producers::keep_older`]).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -238,6 +239,31 @@ impl Producers {
                 || now_ms.saturating_sub(state.last_timestamp) < expiration_ms
         });
         before - self.states.len()
+    }
+
+    /// After a rebuild from a log that was cut at `end`: takes over what `before` remembers of batches
+    /// that lie before those that were found. Retention and DeleteRecords take batches out of the log,
+    /// and a producer's window over them stays as it was.
+    pub fn keep_older(&mut self, before: &Producers, end: i64) {
+        for (id, known) in &before.states {
+            let found = self.states.get(id);
+            let first = found.and_then(|state| state.batches.front());
+            let first = first.map_or(end, BatchMemory::first_offset).min(end);
+            let older = known.batches.iter().filter(|batch| batch.last_offset < first);
+            let mut older: VecDeque<BatchMemory> = older.copied().collect();
+            if older.is_empty() || found.is_some_and(|state| state.epoch != known.epoch) {
+                continue;
+            }
+            let last_timestamp = known.last_timestamp;
+            let state = self
+                .states
+                .entry(*id)
+                .or_insert_with(|| ProducerState { last_timestamp, ..ProducerState::unknown() });
+            state.epoch = known.epoch;
+            older.append(&mut state.batches);
+            older.drain(..older.len().saturating_sub(BATCHES_REMEMBERED));
+            state.batches = older;
+        }
     }
 
     /// The last stable offset counts the transactions open besides the one that ends.

@@ -259,12 +259,15 @@ impl<E: Env> Partition<E> {
         if planted(Plant::TruncationKeepsProducers) {
             return self.doom(state, gone, lsn);
         }
-        state.producers = below.producers.into();
+        let before = std::mem::replace(&mut state.producers, below.producers.into());
         let tail: Vec<_> = state.tail.from(below.end.max(0)).map(|batch| batch.share()).collect();
         for batch in tail {
             let header = BatchHeader::parse(&batch).expect("a batch in memory is whole");
             let marker = end_marker(&header, &batch).expect("it was read when it was appended");
             state.producers.apply(&header, marker);
+        }
+        if !before.is_empty() {
+            state.producers.keep_older(&before, offset);
         }
         let high_watermark = state.high_watermark;
         if let Some(producers) = state.producers.made() {

@@ -311,3 +311,33 @@ fn kafkas_own_snapshot() {
         assert!(Producers::from_snapshot(damaged.into(), 0, -1).is_err(), "byte {at}");
     }
 }
+
+#[test]
+fn a_cut_leaves_what_is_known_of_batches_that_are_deleted() {
+    let at = |sequence: i32| BatchHeader {
+        base_offset: i64::from(sequence),
+        ..batch(1, 0, sequence, 1)
+    };
+    let mut live = Producers::new();
+    for sequence in 0..5 {
+        live.apply(&at(sequence), None);
+    }
+    live.apply(&BatchHeader { base_offset: 5, ..batch(2, 0, 0, 1) }, None);
+    // Offsets 0 and 1 were deleted, the cut is at 4: of producer 2 nothing is left.
+    let mut rebuilt = Producers::new();
+    for sequence in 2..4 {
+        rebuilt.apply(&at(sequence), None);
+    }
+    rebuilt.keep_older(&live, 4);
+    let known = |sequence| rebuilt.check(&at(sequence), Origin::Client);
+    for sequence in 0..4 {
+        assert!(matches!(known(sequence), Ok(Verdict::Duplicate(_))), "{sequence}");
+    }
+    assert_eq!(known(4), Ok(Verdict::Append));
+    assert_eq!(rebuilt.len(), 1);
+    // All that was appended is deleted, and the next batch was cut off.
+    let mut rebuilt = Producers::new();
+    rebuilt.keep_older(&live, 4);
+    assert_eq!(rebuilt.check(&at(4), Origin::Client), Ok(Verdict::Append));
+    assert!(rebuilt.check(&at(6), Origin::Client).is_err());
+}
