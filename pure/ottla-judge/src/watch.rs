@@ -10,6 +10,7 @@ mod in_sync;
 mod one_history;
 mod one_leader;
 mod one_vote;
+mod same_files;
 mod stable;
 
 pub use equal::Equal;
@@ -18,6 +19,7 @@ pub use in_sync::InSync;
 pub use one_history::{Entry, OneHistory};
 pub use one_leader::OneLeader;
 pub use one_vote::{Ballot, OneVote};
+pub use same_files::{Files, SameFiles, Stored};
 pub use stable::Stable;
 
 use crate::verdict::Violation;

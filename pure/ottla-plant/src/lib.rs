@@ -195,4 +195,16 @@ plants! {
     FollowerForgetsProducers: "a new leader without producer state: duplicates",
     /// A truncation leaves producers as they were.
     TruncationKeepsProducers: "truncation rolled back the log and not what is derived from it",
+    /// A follower does not look at the checksum of what it was sent.
+    CorruptBatchFollowed: "KAFKA-18723: corrupted batch appended by a follower",
+    /// The latest offset is the log's end, committed or not.
+    LatestIsLogEnd: "ListOffsets LATEST gave the log end",
+    /// A new leader tells its high watermark before it knows what its predecessor had committed.
+    LatestTooEarly: "KIP-207: high watermark of a new leader below the old one's",
+    /// Changes of an ISR reach only a controller that is a broker, too.
+    DedicatedControllerMissed: "AlterPartition sent to the broker listener: role-split clusters",
+    /// An observer of the quorum stays before a batch of several records.
+    ObserverLeftBehind: "multi-record metadata batch left observers behind for ever",
+    /// Whoever says it is a replica is taken for one, in whichever life.
+    StrangerFollows: "KIP-903, CVE-2018-1288: a spoofed follower moves the high watermark",
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use ottla_config::{BrokerConfig, ConfigError, FlushMode, Layers, Listener};
 use ottla_env::{Env, Listener as _, Task};
+use ottla_plant::{Plant, planted};
+use ottla_protocol::ErrorCode;
 
 use crate::drivers::channel::ControllerChannel;
 use crate::drivers::controller::ControllerDriver;
@@ -361,10 +363,15 @@ async fn furnish<E: Env>(
 
 /// Leaders ask the controller for other ISRs.
 fn in_sync_replicas<E: Env>(rooms: &Rooms<E>) -> Arc<IsrDriver<E>> {
-    let channel = Arc::clone(&rooms.channel);
+    let (channel, metadata) = (Arc::clone(&rooms.channel), Arc::clone(&rooms.metadata));
     let ask: Ask = Arc::new(move |request| {
-        let channel = Arc::clone(&channel);
-        Box::pin(async move { channel.call(request, ISR_ANSWER_MAX).await })
+        let (channel, metadata) = (Arc::clone(&channel), Arc::clone(&metadata));
+        Box::pin(async move {
+            if planted(Plant::DedicatedControllerMissed) && !metadata.is_led_by_a_broker() {
+                return Err(ErrorCode::RequestTimedOut);
+            }
+            channel.call(request, ISR_ANSWER_MAX).await
+        })
     });
     let (env, config) = (rooms.env.clone(), rooms.config.clone());
     IsrDriver::new(env, Arc::clone(&rooms.partitions), config, ask)

@@ -96,7 +96,11 @@ impl Story {
             Plant::GroupAnsweredEarly
             | Plant::BatchBeforeStartRefused
             | Plant::FollowerForgetsProducers
-            | Plant::TruncationKeepsProducers => Story::Cluster,
+            | Plant::LatestIsLogEnd
+            | Plant::LatestTooEarly
+            | Plant::DedicatedControllerMissed
+            | Plant::ObserverLeftBehind
+            | Plant::StrangerFollows => Story::Cluster,
             Plant::ReadAboveHighWatermark
             | Plant::MetadataNotLogged
             | Plant::MetadataAnsweredEarly

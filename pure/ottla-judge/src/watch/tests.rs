@@ -60,3 +60,24 @@ fn what_is_equal_is_equal() {
     assert_eq!(Equal::all("topics", &BTreeMap::from([(1, 'a'), (2, 'a')])), None);
     assert!(Equal::all("topics", &BTreeMap::from([(1, 'a'), (2, 'b')])).is_some());
 }
+
+#[test]
+fn files_hold_the_same_bytes() {
+    let batch = |base_offset, last_offset, hash| Stored { base_offset, last_offset, hash };
+    let files = |batches: &[Stored]| Files { batches: batches.to_vec(), trailing: 0 };
+    let judge = |one: Files, other: Files, below| {
+        SameFiles::all("t-0", &BTreeMap::from([(1, one), (2, other)]), below).map(|v| v.text)
+    };
+    let [a, b, c] = [batch(0, 4, 1), batch(5, 5, 2), batch(6, 9, 3)];
+    let whole = || files(&[a, b, c]);
+    assert_eq!(judge(whole(), whole(), i64::MAX), None);
+    assert_eq!(judge(whole(), files(&[]), i64::MAX), None, "nothing to compare");
+    assert_eq!(judge(whole(), files(&[b, c]), i64::MAX), None, "a later start");
+    assert_eq!(judge(whole(), files(&[a, b]), i64::MAX), None, "an earlier end");
+    let parted = files(&[a, b, batch(6, 9, 4)]);
+    assert_eq!(judge(whole(), parted.clone(), 9), None, "not committed");
+    assert!(judge(whole(), parted, 10).is_some());
+    assert!(judge(whole(), files(&[a, batch(5, 6, 2), batch(7, 9, 3)]), i64::MAX).is_some());
+    assert!(judge(whole(), files(&[a, c]), i64::MAX).is_some(), "a hole");
+    assert!(judge(whole(), Files { trailing: 3, ..whole() }, i64::MAX).is_some());
+}

@@ -1,5 +1,7 @@
 //! A follower fetched: it has everything below the offset it asks for.
 
+use ottla_plant::{Plant, planted};
+
 use super::{Action, Leader};
 
 /// A follower's fetch.
@@ -32,7 +34,10 @@ impl Leader {
     pub fn judge(&self, replica: i32, broker_epoch: i64) -> FetchVerdict {
         match self.followers.iter().find(|follower| follower.id == replica) {
             None => FetchVerdict::Stranger,
-            Some(known) if broker_epoch >= 0 && broker_epoch < known.broker_epoch => {
+            Some(known)
+                if (0..known.broker_epoch).contains(&broker_epoch)
+                    && !planted(Plant::StrangerFollows) =>
+            {
                 FetchVerdict::Stale
             }
             Some(_) => FetchVerdict::Serve,

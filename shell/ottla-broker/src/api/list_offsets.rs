@@ -11,6 +11,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use ottla_env::Env;
+use ottla_plant::{Plant, planted};
 use ottla_protocol::messages::list_offsets_request::ListOffsetsPartition;
 use ottla_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
@@ -120,6 +121,7 @@ async fn find<E: Env>(
     if reader.is_consumer
         && asks_for_the_end(asked.timestamp)
         && !partition.knows_what_is_committed()
+        && !planted(Plant::LatestTooEarly)
     {
         // What this node knows to be committed may lie below what readers were told before.
         return Err(match version {
@@ -129,6 +131,7 @@ async fn find<E: Env>(
     }
     let offsets = partition.log.offsets();
     let upper = match reader {
+        _ if planted(Plant::LatestIsLogEnd) => offsets.log_end,
         Reader { is_consumer: true, reads_committed: true, .. } => offsets.last_stable,
         Reader { is_consumer: true, .. } => offsets.high_watermark,
         _ => offsets.log_end,

@@ -11,6 +11,7 @@ use ottla_env::{Env, Task};
 use ottla_metadata::MetadataRecord;
 use ottla_metadata::controller::Controller;
 use ottla_metadata::image::MetadataImage;
+use ottla_plant::{Plant, planted};
 use ottla_protocol::Uuid;
 use ottla_protocol::records::{BatchError, batches};
 use tokio::sync::{Mutex, watch};
@@ -199,6 +200,10 @@ impl<E: Env> MetadataDriver<E> {
             if header.next_offset() <= at {
                 continue;
             }
+            if planted(Plant::ObserverLeftBehind) && header.last_offset_delta > 0 && self.observes()
+            {
+                return Ok(());
+            }
             let carried_out = loader.replay(log_reader::records_of(&header, &batch)?)?;
             loader.machine.skip_to(header.next_offset());
             if loader.is_loaded {
@@ -210,6 +215,17 @@ impl<E: Env> MetadataDriver<E> {
             self.snapshot_if_due(loader, length, header.partition_leader_epoch);
         }
         Ok(())
+    }
+
+    /// For plants: whether the quorum's leader is a broker, too.
+    pub(crate) fn is_led_by_a_broker(&self) -> bool {
+        let leader = self.raft.watch().borrow().leader;
+        leader.is_some_and(|id| self.image().brokers.get(id).is_some())
+    }
+
+    /// For plants: whether this node has no vote.
+    fn observes(&self) -> bool {
+        !self.raft.voters().contains(&self.config.get().node_id)
     }
 
     fn publish(&self, loader: &Loader, image: Arc<MetadataImage>) {

@@ -8,12 +8,13 @@ mod choice;
 mod closing;
 mod cluster;
 mod diary;
+mod files;
 mod replicas;
 mod trouble;
 mod work;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI16, AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ottla_client::{Admin, NewTopic};
@@ -76,7 +77,7 @@ pub fn run(seed: u64, nodes: usize, flush: Flush) -> Outcome {
     sim.set_limits(TIME_LIMIT, STEP_LIMIT);
     let mut random = Random::new(seed.rotate_left(32) ^ 0x7377_6172_6d00 ^ nodes as u64);
     let choice = Choice::new(nodes, &mut random);
-    let cluster = Cluster::new(&sim, nodes, flush);
+    let cluster = Cluster::new(&sim, flush, &choice);
     let clients: Vec<SimEnv> = (1..=CLIENTS).map(|n| cluster::client(&sim, n)).collect();
     let troubled = Random::new(random.next_u64());
     let trouble = Trouble::new(&sim, &choice, &cluster, CLIENTS, troubled);
@@ -89,6 +90,7 @@ pub fn run(seed: u64, nodes: usize, flush: Flush) -> Outcome {
         stopping: AtomicBool::new(false),
         lives: AtomicU64::new(0),
         grown: AtomicI32::new(1),
+        level: AtomicI16::new(0),
     });
     let mut story = Story { sim: &sim, setup, cluster, trouble, clients, random };
     if let Err(text) = sim.block_on(story.tell()) {

@@ -7,9 +7,11 @@ use bytes::Bytes;
 use ottla_env::Env;
 use ottla_env::sim::Random;
 use ottla_log::{
-    AppendError, AppendOptions, DataDir, Partition, ReadError, ReadOptions, TopicPartition,
+    AppendError, AppendOptions, DataDir, Origin, Partition, ReadError, ReadOptions, TopicPartition,
 };
-use ottla_protocol::records::{batches, records, verify_crc};
+use ottla_protocol::records::{
+    BATCH_HEADER_SIZE, BatchBuilder, BatchOptions, batches, records, set_base_offset, verify_crc,
+};
 use ottla_protocol::{ErrorCode, Uuid};
 use tokio::sync::{oneshot, watch};
 
@@ -257,6 +259,8 @@ impl<E: Env> Worker<E> {
                 68..85 => self.look(index, &partition).await,
                 85..90 => self.ask_time(&partition).await,
                 90..94 => self.retain(index, &partition),
+                94..96 => self.take_back(index, &partition).await?,
+                96..97 => self.follow_corrupt(&partition),
                 _ => {}
             }
             let pause = self.random(|random| random.below(4_000));
@@ -341,6 +345,46 @@ impl<E: Env> Worker<E> {
             }
         }
         Ok(())
+    }
+
+    /// A batch is cut off before it is committed, as another leader may ask for; sent again it is new, and
+    /// nothing that was learnt of it may say otherwise.
+    async fn take_back(&self, index: usize, partition: &Arc<Partition<E>>) -> Result<(), Over> {
+        let batch = {
+            let mut life = self.job.lives[index].lock();
+            if !life.pending.is_empty() {
+                return Ok(());
+            }
+            let now_ms = self.env.wall_ms();
+            self.random(|random| life.send(now_ms, random))
+        };
+        if let Ok((base_offset, _)) = self.append(partition, batch.bytes).await?
+            && partition.offsets().high_watermark <= base_offset
+            && partition.truncate_to(base_offset).is_err()
+        {
+            return Err(Over);
+        }
+        self.produce(index, partition, 1).await
+    }
+
+    /// A batch from a leader whose bytes are not what their checksum says is refused.
+    fn follow_corrupt(&self, partition: &Arc<Partition<E>>) {
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        builder.push(self.env.wall_ms(), None, Some(b"999 corrupt"), &[]);
+        let mut bytes = builder.build().to_vec();
+        set_base_offset(&mut bytes, partition.offsets().log_end);
+        let at =
+            BATCH_HEADER_SIZE + self.random(|random| random.index(bytes.len() - BATCH_HEADER_SIZE));
+        bytes[at] ^= 1 << self.random(|random| random.below(8));
+        let options = AppendOptions {
+            leader_epoch: 0,
+            origin: Origin::Replica,
+            now_ms: 0,
+            defer_write: false,
+        };
+        if partition.append(bytes.into(), &options).is_ok() {
+            self.job.surprise("a corrupt batch of a leader was appended".to_owned());
+        }
     }
 
     async fn leave_gap(&self, index: usize, partition: &Arc<Partition<E>>) -> Result<(), Over> {

@@ -1,7 +1,14 @@
 //! What a seed enables: a random part of all faults and workloads, for a bug often needs some of them
 //! to be absent.
 
+use ottla_config::keys::ottla::METADATA_VERSIONS;
 use ottla_env::sim::Random;
+
+/// Of a hundred clusters, how many begin at an older level.
+const UPGRADED_PERCENT: u64 = 25;
+/// In how many somebody pretends to be a replica; have controllers of their own.
+const STRANGER_PERCENT: u64 = 15;
+const SPLIT_PERCENT: u64 = 20;
 
 /// Something bad that can happen to a machine or a wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +140,12 @@ pub(super) struct Choice {
     /// Of records, beside what names them.
     pub(super) padding: usize,
     pub(super) segment_bytes: u64,
+    /// The level of metadata.version the cluster begins at, if not the newest; it is upgraded meanwhile.
+    pub(super) begins_at: Option<&'static str>,
+    /// Somebody pretends to be a replica.
+    pub(super) has_stranger: bool,
+    /// So many nodes are controllers alone, and the others brokers alone; 0: all are both.
+    pub(super) controllers: usize,
 }
 
 impl Choice {
@@ -157,8 +170,17 @@ impl Choice {
             partitions: random.between(1, 4) as i32,
             producers: random.between(1, 3),
             members: random.between(1, 4),
-            padding: [20, 400, 6_000][random.index(3)],
+            padding: [20, 400, 3_000][random.index(3)],
             segment_bytes: random.between(1 << 13, 1 << 17),
+            begins_at: random
+                .chance(UPGRADED_PERCENT)
+                .then(|| METADATA_VERSIONS[random.index(METADATA_VERSIONS.len() - 1)]),
+            has_stranger: nodes > 1 && random.chance(STRANGER_PERCENT),
+            controllers: if nodes > 1 && random.chance(SPLIT_PERCENT) {
+                [1, 1, 3][random.index(3)]
+            } else {
+                0
+            },
         }
     }
 
@@ -169,6 +191,14 @@ impl Choice {
 
 impl std::fmt::Display for Choice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}, {:?}, {} ms", self.work, self.faults, self.trouble_ms)
+        write!(f, "{:?}, {:?}, {} ms", self.work, self.faults, self.trouble_ms)?;
+        self.begins_at.map_or(Ok(()), |level| write!(f, ", begins at {level}"))?;
+        if self.has_stranger {
+            write!(f, ", a stranger")?;
+        }
+        if self.controllers > 0 {
+            write!(f, ", {} controllers", self.controllers)?;
+        }
+        Ok(())
     }
 }

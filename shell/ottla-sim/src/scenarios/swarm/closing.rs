@@ -5,6 +5,8 @@
 //! another broker's late bugs (an ISR that never grew, a missed failover, an observer left behind).
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ottla_client::{
@@ -14,12 +16,14 @@ use ottla_client::{
 use ottla_env::MonoTime;
 use ottla_env::sim::SimEnv;
 use ottla_judge::What;
+use ottla_judge::watch::{Files, SameFiles};
 use ottla_protocol::messages::{MetadataRequest, MetadataResponse};
 use ottla_protocol::{Str, Uuid};
 
+use super::cluster::DATA;
 use super::diary::name_of;
-use super::work::{self, GROUP, SHORT, place};
-use super::{CALM_LIMIT, Story, replicas};
+use super::work::{self, GROUP, SHORT, place, upgrader};
+use super::{CALM_LIMIT, Story, files, replicas};
 use crate::wire::Connection;
 
 /// Between two looks at what is not yet right.
@@ -34,6 +38,7 @@ type Told = (Uuid, i32, i32, i32, Vec<i32>, Vec<i32>);
 impl Story<'_> {
     pub(super) async fn close(&mut self, calm_since: MonoTime) -> Result<(), String> {
         let env = self.clients[0].clone();
+        self.until_upgraded(&env, calm_since).await?;
         let partitions = self.until_in_order(&env, calm_since).await?;
         self.probe(&env, &partitions).await?;
         let admin = Admin::new(work::connect(&env, &self.setup.bootstrap));
@@ -42,7 +47,7 @@ impl Story<'_> {
         for partition in &partitions {
             self.read_back(&env, &admin, partition).await?;
         }
-        Ok(())
+        if self.cluster.len() == 1 { Ok(()) } else { self.compare_files(&admin).await }
     }
 
     /// A node takes clients only when it knows what was acknowledged before it started: nobody is
@@ -56,6 +61,33 @@ impl Story<'_> {
 
     fn left(&self, since: MonoTime) -> Duration {
         CALM_LIMIT.saturating_sub(self.sim.now().since(since))
+    }
+
+    /// Every node knows of the level that was agreed on, and can be brought to the newest.
+    async fn until_upgraded(&mut self, env: &SimEnv, calm_since: MonoTime) -> Result<(), String> {
+        let agreed = self.setup.level.load(Ordering::Relaxed);
+        let newest = upgrader::newest();
+        loop {
+            let mut levels = Vec::new();
+            for address in self.cluster.addresses() {
+                levels
+                    .push(upgrader::level(env, *address).await.map_err(|error| error.to_string()));
+            }
+            // The broker that answers knows it before it does; the others hear of it soon.
+            if let Some(least) = levels.iter().flatten().min().filter(|least| **least < agreed)
+                && self.left(calm_since).is_zero()
+            {
+                return Err(format!("level {agreed} was agreed on, a node says {least}"));
+            }
+            if levels.iter().all(|level| level == &Ok(newest)) {
+                return Ok(());
+            }
+            if self.left(calm_since).is_zero() {
+                return Err(format!("liveness: not at level {newest}: {levels:?}"));
+            }
+            let _ = upgrader::upgrade(env, self.cluster.addresses()[0], newest).await;
+            self.sim.sleep(LOOK).await;
+        }
     }
 
     /// Every node knows the same topics, and every replica is in sync. Returns the partitions.
@@ -218,6 +250,36 @@ impl Story<'_> {
 }
 
 impl Story<'_> {
+    /// Stops all nodes and holds their files against each other.
+    async fn compare_files(&mut self, admin: &Admin<SimEnv>) -> Result<(), String> {
+        let quorum = admin.describe_quorum().await;
+        let quorum = quorum.map_err(|error| format!("liveness: the quorum: {error}"))?;
+        let all_stopped = self.cluster.stop_all().await;
+        let mut by_partition = BTreeMap::<String, BTreeMap<i32, Files>>::new();
+        for (id, index) in (1..).zip(0..self.cluster.len()) {
+            let read = files::read(&self.cluster.disk(index), Path::new(DATA));
+            let read = read.map_err(|text| format!("files of node {id}: {text}"))?;
+            for (partition, files) in read {
+                by_partition.entry(partition).or_default().insert(id, files);
+            }
+        }
+        let filled = |files: &Files| !files.batches.is_empty();
+        let is_there = |by_node: &BTreeMap<i32, Files>| by_node.values().any(filled);
+        if !by_partition.get("steady-0").is_some_and(is_there) {
+            return Err("no files were found where records were read".to_owned());
+        }
+        for (partition, by_node) in by_partition {
+            // What the quorum had not committed may be another's in the end.
+            let is_metadata = partition.starts_with("__cluster_metadata");
+            let below = if is_metadata { quorum.high_watermark } else { i64::MAX };
+            if let Some(wrong) = SameFiles::all(&partition, &by_node, below) {
+                let text = format!("{} (all stopped in order: {all_stopped})", wrong.text);
+                self.setup.diary.wrong(self.sim.now(), "closing", &text);
+            }
+        }
+        Ok(())
+    }
+
     /// What replicas of a partition differ in.
     async fn compare_replicas(
         &self,

@@ -1,16 +1,21 @@
-//! The machines that brokers run on: one alone, or a cluster of nodes that are broker and controller.
+//! The machines that nodes run on: one alone, or a cluster of nodes that are broker and controller, or of
+//! some that are this and some that are that.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 use ottla_broker::Broker;
 use ottla_config::{Layers, Setting};
 use ottla_env::Env;
-use ottla_env::sim::{LossPlan, Sim, SimEnv};
+use ottla_env::sim::{LossPlan, Sim, SimDisk, SimEnv};
 use tokio::sync::oneshot;
 
+use super::choice::Choice;
 use crate::node::{Flush, PORT};
 
+/// A node's data directory.
+pub(super) const DATA: &str = "/data";
 /// Where controllers listen.
 const CONTROLLER_PORT: u16 = 9093;
 /// An orderly stop takes no longer, or it is a kill.
@@ -37,23 +42,30 @@ struct Member {
 pub(super) struct Cluster<'a> {
     sim: &'a Sim,
     flush: Flush,
+    begins_at: Option<&'static str>,
+    /// The first so many nodes.
+    brokers: usize,
     members: Vec<Member>,
+    /// Where brokers take clients.
     addresses: Vec<SocketAddr>,
     pub(super) cuts: u32,
     pub(super) kills: u32,
 }
 
 impl<'a> Cluster<'a> {
-    /// Machines with empty disks; nothing runs.
-    pub(super) fn new(sim: &'a Sim, nodes: usize, flush: Flush) -> Cluster<'a> {
-        let names = (1..=nodes).map(|number| format!("n{number}"));
+    /// Machines with empty disks; nothing runs. Those that are controllers alone come last.
+    pub(super) fn new(sim: &'a Sim, flush: Flush, choice: &Choice) -> Cluster<'a> {
+        let names = (1..=choice.nodes).map(|number| format!("n{number}"));
+        let names = names.chain((1..=choice.controllers).map(|number| format!("k{number}")));
         let member = |name| Member { name, process: Process::None, stop: None };
         let members: Vec<Member> = names.map(member).collect();
-        let address = |member: &Member| SocketAddr::new(sim.node(&member.name).ip(), PORT);
-        let addresses = members.iter().map(address).collect();
-        Cluster { sim, flush, members, addresses, cuts: 0, kills: 0 }
+        let ips: Vec<_> = members.iter().map(|member| sim.node(&member.name).ip()).collect();
+        let addresses = ips[..choice.nodes].iter().map(|ip| SocketAddr::new(*ip, PORT)).collect();
+        let (brokers, begins_at) = (choice.nodes, choice.begins_at);
+        Cluster { sim, flush, begins_at, brokers, members, addresses, cuts: 0, kills: 0 }
     }
 
+    /// All nodes, whatever they are.
     pub(super) fn len(&self) -> usize {
         self.members.len()
     }
@@ -141,6 +153,36 @@ impl<'a> Cluster<'a> {
         self.kill(index);
     }
 
+    /// Lets all processes stop in order, at the same time. Says whether all did.
+    pub(super) async fn stop_all(&mut self) -> bool {
+        let stops: Vec<_> =
+            self.members.iter_mut().filter_map(|member| member.stop.take()).collect();
+        let mut ends = Vec::new();
+        for (stop, end) in stops {
+            let _ = stop.send(());
+            ends.push(end);
+        }
+        let ended = async {
+            let mut all = true;
+            for end in ends {
+                all &= end.await.is_ok();
+            }
+            all
+        };
+        let all = tokio::select! {
+            biased;
+            all = ended => all,
+            () = self.sim.sleep(STOP_LIMIT) => false,
+        };
+        (0..self.members.len()).for_each(|index| self.kill(index));
+        all
+    }
+
+    /// A node's disk.
+    pub(super) fn disk(&self, index: usize) -> SimDisk {
+        self.sim.disk(self.name(index))
+    }
+
     /// Whether the node serves; says why it will not, if it refused.
     pub(super) fn serves(&mut self, index: usize) -> Result<bool, String> {
         let member = &mut self.members[index];
@@ -160,19 +202,12 @@ impl<'a> Cluster<'a> {
         }
     }
 
+    /// The settings of a node: broker and controller, or one of them.
     fn layers(&self, index: usize) -> Layers {
-        let nodes = self.members.len();
-        let own = self.addresses[index].ip();
-        let voters = (1..=nodes)
-            .map(|id| format!("{id}@{}:{CONTROLLER_PORT}", self.addresses[id - 1].ip()))
-            .collect::<Vec<_>>()
-            .join(",");
-        let copies = nodes.min(3).to_string();
-        let id = (index + 1).to_string();
-        let advertised = format!("PLAINTEXT://{own}:{PORT}");
+        let copies = self.brokers.min(3).to_string();
         let mut settings = vec![
-            ("node.id", id),
-            ("log.dirs", "/data".to_owned()),
+            ("node.id", (index + 1).to_string()),
+            ("log.dirs", DATA.to_owned()),
             ("offsets.topic.num.partitions", "2".to_owned()),
             ("offsets.topic.replication.factor", copies.clone()),
             ("default.replication.factor", copies),
@@ -181,20 +216,47 @@ impl<'a> Cluster<'a> {
             ("group.initial.rebalance.delay.ms", "0".to_owned()),
             ("ottla.flush", self.flush.word().to_owned()),
         ];
-        if nodes == 1 {
-            settings.push(("listeners", format!("PLAINTEXT://0.0.0.0:{PORT}")));
-        } else {
-            let listeners = format!("PLAINTEXT://0.0.0.0:{PORT},CONTROLLER://0.0.0.0:9093");
+        let is_broker = index < self.brokers;
+        let mut listeners = Vec::new();
+        if is_broker {
+            let own = self.sim.node(self.name(index)).ip();
+            settings.push(("advertised.listeners", format!("PLAINTEXT://{own}:{PORT}")));
+            listeners.push(format!("PLAINTEXT://0.0.0.0:{PORT}"));
+        }
+        if self.members.len() > 1 {
+            let is_controller = self.controllers().contains(&index);
+            if is_controller {
+                listeners.push(format!("CONTROLLER://0.0.0.0:{CONTROLLER_PORT}"));
+            }
+            let roles = match (is_broker, is_controller) {
+                (true, true) => "broker,controller",
+                (true, false) => "broker",
+                _ => "controller",
+            };
             settings.extend([
-                ("process.roles", "broker,controller".to_owned()),
-                ("listeners", listeners),
+                ("process.roles", roles.to_owned()),
                 ("controller.listener.names", "CONTROLLER".to_owned()),
-                ("controller.quorum.voters", voters),
-                ("min.insync.replicas", nodes.min(2).to_string()),
+                ("controller.quorum.voters", self.voters()),
+                ("min.insync.replicas", self.brokers.min(2).to_string()),
             ]);
         }
-        settings.push(("advertised.listeners", advertised));
+        settings.push(("listeners", listeners.join(",")));
+        settings.extend(self.begins_at.map(|name| ("ottla.metadata.version", name.to_owned())));
         Layers::new(settings.into_iter().map(|(key, value)| Setting::flag(key, value)))
+    }
+
+    /// Which nodes vote: those that are nothing else, or all.
+    fn controllers(&self) -> Range<usize> {
+        let apart = self.brokers < self.members.len();
+        if apart { self.brokers..self.members.len() } else { 0..self.members.len() }
+    }
+
+    fn voters(&self) -> String {
+        let voter = |index: usize| {
+            let ip = self.sim.node(self.name(index)).ip();
+            format!("{}@{ip}:{CONTROLLER_PORT}", index + 1)
+        };
+        self.controllers().map(voter).collect::<Vec<_>>().join(",")
     }
 }
 

@@ -7,7 +7,7 @@ use ottla_env::sim::{LossPlan, Op, Random, Sim};
 use ottla_env::{Disk, FileKind, MonoTime};
 
 use super::choice::{Choice, Fault};
-use super::cluster::{Cluster, client_name};
+use super::cluster::{Cluster, DATA, client_name};
 
 /// Effects on a disk before the power goes at one.
 const EFFECTS_MAX: u64 = 200;
@@ -325,7 +325,7 @@ impl<'a> Trouble<'a> {
     /// Turns over a bit of some segment; says whether there was one.
     fn flip(&mut self, name: &str) -> bool {
         let disk = self.sim.disk(name);
-        let root = Path::new("/data");
+        let root = Path::new(DATA);
         let mut found: Vec<(PathBuf, u64)> = Vec::new();
         for folder in disk.read_dir(root).unwrap_or_default() {
             let is_ours = folder.kind == FileKind::Dir && folder.name.starts_with("steady");

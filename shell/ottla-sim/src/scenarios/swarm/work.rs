@@ -2,14 +2,17 @@
 //! told goes into the diary.
 
 mod admin;
+mod ends;
 mod member;
 mod observer;
 mod producer;
 mod reader;
+mod stranger;
+pub(super) mod upgrader;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI16, AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ottla_client::{Client, ClientOptions};
@@ -66,6 +69,8 @@ pub(super) struct Setup {
     pub(super) lives: AtomicU64,
     /// Partitions `GROWING` has for sure.
     pub(super) grown: AtomicI32,
+    /// The level of metadata.version the cluster has agreed on for sure.
+    pub(super) level: AtomicI16,
 }
 
 impl Setup {
@@ -151,6 +156,18 @@ pub(super) fn begin(
     if choice.has(Work::Growth) {
         let (env, setup, random) = next(random);
         tasks.push(spawn(&env, "grower", admin::grow(env.clone(), setup, random)));
+    }
+    if choice.nodes > 1 {
+        let (env, setup, random) = next(random);
+        tasks.push(spawn(&env, "ends", ends::run(env.clone(), setup, random)));
+    }
+    if choice.has_stranger {
+        let (env, setup, random) = next(random);
+        tasks.push(spawn(&env, "stranger", stranger::run(env.clone(), setup, random)));
+    }
+    if choice.begins_at.is_some() {
+        let (env, setup, random) = next(random);
+        tasks.push(spawn(&env, "upgrader", upgrader::run(env.clone(), setup, random)));
     }
     let (env, setup, random) = next(random);
     tasks.push(spawn(&env, "observer", observer::run(env.clone(), setup, random)));

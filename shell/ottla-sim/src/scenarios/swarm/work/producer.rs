@@ -80,7 +80,8 @@ pub(super) fn run<E: Env>(
 impl<E: Env> Session<E> {
     async fn run(mut self, idempotent: bool, left: &mut u64) {
         let client = connect(&self.env, &self.setup.bootstrap);
-        let codecs = [Compression::None, Compression::None, Compression::Lz4, Compression::Gzip];
+        let mut codecs = [Compression::None; 8];
+        codecs[6..].copy_from_slice(&[Compression::Lz4, Compression::Snappy]);
         let options = ProducerOptions {
             acks: self.acks,
             idempotent,
