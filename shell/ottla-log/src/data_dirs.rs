@@ -343,7 +343,8 @@ impl<E: Env> DataDirs<E> {
 /// Ends moves that a crash interrupted: a log whose place was taken goes, and so does a copy of a log
 /// that is nowhere. Another start does the same where this one does not come to it.
 fn settle_moves<E: Env>(dirs: &[DataDir<E>], misses_some: bool) {
-    for dir in dirs {
+    // One directory alone has nothing twice, and many partitions to look at.
+    for dir in dirs.iter().filter(|_| dirs.len() > 1) {
         for partition in dir.partitions() {
             let id = partition.id();
             let mut others =
