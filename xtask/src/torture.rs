@@ -24,7 +24,7 @@ pub(crate) const USAGE: &str = "usage: cargo xtask torture [OPTIONS]
   --seconds S       no further round after so long
   --seed X          the choices: moments, pauses, topics, what is sent (1)
   --binary PATH     the broker; built with --release if it is not given
-  --clients A,B     of python (librdkafka), java, rust (ottla-client); all if not given
+  --clients A,B     of python (librdkafka), java, rust (ottla-client); all if not given; or kafkajs, alone
   --rate N          records a second of each of the six producers, about (150)
   --set KEY=VALUE   a setting of the broker; may be given many times
   --control         cut acknowledged bytes off the write-ahead log half way: the judge must notice
@@ -210,7 +210,7 @@ fn parse(args: &[String]) -> Result<Options, String> {
         }
     }
     if options.clients.is_empty() {
-        options.clients = drivers::NAMES.map(str::to_string).to_vec();
+        options.clients = drivers::USUAL.map(str::to_string).to_vec();
     }
     match options.clients.iter().find(|client| !drivers::NAMES.contains(&client.as_str())) {
         Some(unknown) => Err(format!("no client {unknown}; there are {:?}", drivers::NAMES)),

@@ -21,7 +21,7 @@ pub(crate) const CHAOS: &str = "usage: cargo xtask chaos [OPTIONS]
                     the `leader` of a partition or of the `controller`
   --partitions N    with --measure: so many partitions in the cluster
   --binary PATH     the broker; built with --release if it is not given
-  --clients A,B     of python (librdkafka), java, rust (ottla-client); all if not given
+  --clients A,B     of python (librdkafka), java, rust (ottla-client); all if not given; or kafkajs, alone
   --rate N          records a second of each of the six producers, about (100)
   --set KEY=VALUE   a setting of every node; may be given many times
   --usual-timeouts  sessions and elections take as long as they do by default
@@ -96,7 +96,7 @@ impl Options {
             partitions: 8,
             binary: None,
             kafka: "4.4.0".to_string(),
-            clients: drivers::NAMES.map(str::to_string).to_vec(),
+            clients: drivers::USUAL.map(str::to_string).to_vec(),
             rate: 100,
             settings: Vec::new(),
             control: false,

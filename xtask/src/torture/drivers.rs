@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use super::{conformance, node};
 
 /// The clients there are.
-pub(crate) const NAMES: [&str; 3] = ["python", "java", "rust"];
+pub(crate) const NAMES: [&str; 4] = ["python", "java", "rust", "kafkajs"];
+/// Those that run where nothing else is said.
+pub(crate) const USUAL: [&str; 3] = ["python", "java", "rust"];
 /// Every outcome is known within this; the clients give up after two minutes.
 const END_LIMIT: Duration = Duration::from_secs(150);
 /// The last reading may take as long.
@@ -67,8 +69,10 @@ pub(crate) fn install(clients: &[String]) -> Result<(), String> {
     let by_name = |name: &str| crate::conformance::install(name);
     // The last reading is librdkafka's.
     by_name("confluent-kafka")?;
-    if clients.iter().any(|client| client == "java") {
-        by_name("java")?;
+    for name in ["java", "kafkajs"] {
+        if clients.iter().any(|client| client == name) {
+            by_name(name)?;
+        }
     }
     if clients.iter().any(|client| client == "rust") {
         node::cargo(&["build", "--locked", "-p", "ottla-client", "--example", "torture"])?;
@@ -231,6 +235,11 @@ fn command(name: &str) -> Command {
             let mut command = Command::new("java");
             command.args(["-Xmx256m", "-cp", "target/libs/*", "Torture.java"]);
             command.current_dir(conformance("java"));
+            command
+        }
+        "kafkajs" => {
+            let mut command = Command::new("node");
+            command.arg("torture.js").current_dir(conformance("kafkajs"));
             command
         }
         _ => Command::new(node::target().join("debug/examples/torture")),
