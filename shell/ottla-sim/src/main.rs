@@ -12,7 +12,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const USAGE: &str =
     "usage: ottla-sim run [--seeds N] [--start S] [--seed X] [--height H] [--nodes N]
-                     [--flush wal|none] [--each] [--log LEVEL] [-v]
+                     [--flush wal|none] [--plant NAME] [--each] [--log LEVEL] [-v]
        ottla-sim plants [--seeds N] [--short] [--only NAME]   (with the feature `planted`)
 
   --seeds N   how many seeds to run (100)
@@ -23,6 +23,7 @@ const USAGE: &str =
               log, log-life: the log alone; group-life: a shard of groups alone
   --nodes N   of a swarm's cluster (1)
   --flush M   ottla.flush: wal (nothing may be lost) or none (losses are found)
+  --plant P   with this bug in the code (with the feature `planted`)
   --each      each seed's numbers as a line for programs; goes on after a failure
   --log LEVEL what brokers log down to this level (info, debug), with machine and time
   -v          each seed's numbers";
@@ -118,6 +119,7 @@ fn parse(args: &[String]) -> Result<Plan, String> {
             "--nodes" => nodes = u8::try_from(number()?).map_err(|error| error.to_string())?,
             "--log" => log_down_to(value)?,
             "--flush" => plan.flush = flush(value)?,
+            "--plant" => plant(value)?,
             "--height" => plan.height = height(value)?,
             _ => return Err(format!("{flag} is unknown")),
         }
@@ -127,6 +129,20 @@ fn parse(args: &[String]) -> Result<Plan, String> {
     }
     plan.seeds = plan.seeds.min(u64::MAX - plan.start);
     Ok(plan)
+}
+
+#[cfg(feature = "planted")]
+fn plant(word: &str) -> Result<(), String> {
+    let mut all = ottla_plant::Plant::ALL.iter();
+    let plant = all.find(|plant| plant.name() == word);
+    let plant = plant.ok_or_else(|| format!("--plant {word}: there is none of that name"))?;
+    ottla_plant::activate(Some(*plant));
+    Ok(())
+}
+
+#[cfg(not(feature = "planted"))]
+fn plant(_word: &str) -> Result<(), String> {
+    Err("this build has no planted bugs".to_owned())
 }
 
 fn log_down_to(word: &str) -> Result<(), String> {

@@ -6,6 +6,7 @@
 //! one replica, below the high watermark.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::{Node, violation};
 use crate::verdict::Violation;
@@ -54,17 +55,22 @@ impl Files {
 pub struct SameFiles;
 
 impl SameFiles {
-    /// Holds the replicas of one partition against each other, up to `below` (exclusive) or to where the
-    /// shortest ends. A replica without a batch in that range says nothing.
-    pub fn all(what: &str, by_node: &BTreeMap<Node, Files>, below: i64) -> Option<Violation> {
+    /// Holds the replicas of one partition against each other, where offsets of `promised` are concerned and
+    /// all have them. What lies below the log start is nobody's any more: there a replica may keep what it
+    /// never had to cut off. A replica without a batch in that range says nothing.
+    pub fn all(
+        what: &str,
+        by_node: &BTreeMap<Node, Files>,
+        promised: Range<i64>,
+    ) -> Option<Violation> {
         for (node, files) in by_node {
             if let Some(text) = files.disorder() {
                 return violation("same_files", format!("{what} of node {node}: {text}"));
             }
         }
         let filled = || by_node.iter().filter(|(_, files)| !files.batches.is_empty());
-        let from = filled().map(|(_, files)| files.start()).max()?;
-        let to = filled().map(|(_, files)| files.end()).min()?.min(below);
+        let from = filled().map(|(_, files)| files.start()).max()?.max(promised.start);
+        let to = filled().map(|(_, files)| files.end()).min()?.min(promised.end);
         // A batch that one of them has the end of only, or the beginning, is none of what all have.
         let within = |batch: &&Stored| batch.base_offset >= from && batch.last_offset < to;
         let mut ranges = filled().map(|(node, files)| (node, files.batches.iter().filter(within)));

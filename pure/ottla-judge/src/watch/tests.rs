@@ -66,7 +66,7 @@ fn files_hold_the_same_bytes() {
     let batch = |base_offset, last_offset, hash| Stored { base_offset, last_offset, hash };
     let files = |batches: &[Stored]| Files { batches: batches.to_vec(), trailing: 0 };
     let judge = |one: Files, other: Files, below| {
-        SameFiles::all("t-0", &BTreeMap::from([(1, one), (2, other)]), below).map(|v| v.text)
+        SameFiles::all("t-0", &BTreeMap::from([(1, one), (2, other)]), 0..below).map(|v| v.text)
     };
     let [a, b, c] = [batch(0, 4, 1), batch(5, 5, 2), batch(6, 9, 3)];
     let whole = || files(&[a, b, c]);
@@ -80,4 +80,6 @@ fn files_hold_the_same_bytes() {
     assert!(judge(whole(), files(&[a, batch(5, 6, 2), batch(7, 9, 3)]), i64::MAX).is_some());
     assert!(judge(whole(), files(&[a, c]), i64::MAX).is_some(), "a hole");
     assert!(judge(whole(), Files { trailing: 3, ..whole() }, i64::MAX).is_some());
+    let old = BTreeMap::from([(1, whole()), (2, files(&[batch(0, 4, 9), b, c]))]);
+    assert_eq!(SameFiles::all("t-0", &old, 5..i64::MAX), None, "below the log start");
 }

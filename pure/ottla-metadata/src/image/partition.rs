@@ -38,6 +38,11 @@ pub struct Partition {
 }
 
 impl Partition {
+    /// Whether a replica may be elected as it is: it has all that is committed.
+    pub fn may_lead(&self, id: i32) -> bool {
+        self.isr.contains(&id) || self.eligible_leader_replicas.contains(&id)
+    }
+
     pub(super) fn new(record: &PartitionRecord) -> Self {
         let or_none = |list: &Option<Vec<i32>>| Ids::from(list.as_deref().unwrap_or_default());
         Self {

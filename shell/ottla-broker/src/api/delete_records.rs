@@ -1,5 +1,6 @@
 //! DeleteRecords (key 21): v0-2. Moves the log start; -1 means to the high watermark. Answered once
-//! that is durable, and every live replica has moved its own, with the least log start of all.
+//! that is durable, and every live replica has moved its own, with the least log start of all. Unlike
+//! Kafka it waits for one that is down, too, as long as that may lead as it is: in sync, or eligible (KIP-966).
 //!
 //! Not for internal topics (INVALID_TOPIC_EXCEPTION), nor for topics that are only compacted
 //! (POLICY_VIOLATION), as in Kafka.
@@ -8,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ottla_env::{Env, MonoTime};
-use ottla_metadata::image::Broker;
 use ottla_protocol::messages::delete_records_request::DeleteRecordsPartition;
 use ottla_protocol::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
@@ -63,7 +63,8 @@ pub(crate) async fn handle<E: Env>(
     response
 }
 
-/// Waits until every live replica begins at `log_start` or beyond; answers the least of them.
+/// Waits until every replica that lives or may lead begins at `log_start` or beyond; answers the least of
+/// them.
 async fn low_watermark<E: Env>(
     rooms: &Rooms<E>,
     partition: &Partition<E>,
@@ -77,8 +78,11 @@ async fn low_watermark<E: Env>(
         // What moves from here on is not missed.
         moved.as_mut().enable();
         let image = rooms.metadata.image();
-        let is_alive = |id: i32| image.brokers.get(id).is_some_and(Broker::is_active);
-        let least = partition.low_watermark(is_alive)?;
+        let known = image.topics.partition(partition.topic_id(), partition.index());
+        let is_alive = |id: i32| image.brokers.get(id).is_some_and(|broker| !broker.fenced);
+        // It would lead without having fetched once more, and show again what is deleted here.
+        let may_lead = |id: i32| known.is_some_and(|known| known.may_lead(id));
+        let least = partition.low_watermark(|id| is_alive(id) || may_lead(id))?;
         if least >= log_start {
             return Ok(least);
         }

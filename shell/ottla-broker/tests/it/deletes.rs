@@ -64,6 +64,32 @@ fn what_is_deleted_stays_deleted_whoever_leads() {
     });
 }
 
+/// Goal: what was answered as deleted does not come back with a replica that was down, and may lead as it was.
+/// Method: with three required in sync, one that stops is eligible (KIP-966) until it is back; meanwhile
+/// nothing is answered as deleted.
+#[test]
+fn whoever_may_lead_is_waited_for() {
+    let sim = Sim::new(38);
+    sim.block_on(async {
+        let mut cluster = Cluster::start(&sim).await;
+        cluster.create_topic(3, &[("min.insync.replicas", "3")]).await;
+        cluster.produce("x").await;
+        let leader = cluster.leader().await;
+        let other = (leader + 1) % NODES;
+        cluster.cut_power(other);
+        cluster.partition(|partition| partition.isr_nodes.len() == NODES - 1).await;
+        let mut client = cluster.client(leader).await;
+        let request = DeleteRecordsRequest { timeout_ms: 3_000, ..delete_before(1) };
+        let answer = client.call(2, &request).await;
+        let code = answer.topics[0].partitions[0].error_code;
+        assert_eq!(code, ErrorCode::RequestTimedOut.code());
+        cluster.restart(other).await;
+        let answer = client.call(2, &delete_before(1)).await;
+        let answer = &answer.topics[0].partitions[0];
+        assert_eq!((answer.error_code, answer.low_watermark), (0, 1));
+    });
+}
+
 fn delete_before(offset: i64) -> DeleteRecordsRequest {
     let partition = DeleteRecordsPartition { offset, ..DeleteRecordsPartition::default() };
     let topic = DeleteRecordsTopic {

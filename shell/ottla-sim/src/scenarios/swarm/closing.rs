@@ -44,10 +44,12 @@ impl Story<'_> {
         let admin = Admin::new(work::connect(&env, &self.setup.bootstrap));
         self.until_group_rests(&admin, calm_since).await?;
         self.note_offsets(&admin).await?;
+        let mut starts = BTreeMap::new();
         for partition in &partitions {
-            self.read_back(&env, &admin, partition).await?;
+            let start = self.read_back(&env, &admin, partition).await?;
+            starts.insert(partition.to_string(), start);
         }
-        if self.cluster.len() == 1 { Ok(()) } else { self.compare_files(&admin).await }
+        if self.cluster.len() == 1 { Ok(()) } else { self.compare_files(&admin, &starts).await }
     }
 
     /// A node takes clients only when it knows what was acknowledged before it started: nobody is
@@ -209,7 +211,7 @@ impl Story<'_> {
         env: &SimEnv,
         admin: &Admin<SimEnv>,
         partition: &TopicPartition,
-    ) -> Result<(), String> {
+    ) -> Result<i64, String> {
         let bound = async |spec| {
             let asked = [(partition.clone(), spec)];
             let found = admin.list_offsets(&asked, Isolation::ReadUncommitted).await;
@@ -245,13 +247,17 @@ impl Story<'_> {
         }
         let what = What::End { at, start, end };
         self.setup.diary.note(self.sim.now(), "closing", what);
-        Ok(())
+        Ok(start)
     }
 }
 
 impl Story<'_> {
-    /// Stops all nodes and holds their files against each other.
-    async fn compare_files(&mut self, admin: &Admin<SimEnv>) -> Result<(), String> {
+    /// Stops all nodes and holds their files against each other, from where each log starts.
+    async fn compare_files(
+        &mut self,
+        admin: &Admin<SimEnv>,
+        starts: &BTreeMap<String, i64>,
+    ) -> Result<(), String> {
         let quorum = admin.describe_quorum().await;
         let quorum = quorum.map_err(|error| format!("liveness: the quorum: {error}"))?;
         let all_stopped = self.cluster.stop_all().await;
@@ -272,7 +278,8 @@ impl Story<'_> {
             // What the quorum had not committed may be another's in the end.
             let is_metadata = partition.starts_with("__cluster_metadata");
             let below = if is_metadata { quorum.high_watermark } else { i64::MAX };
-            if let Some(wrong) = SameFiles::all(&partition, &by_node, below) {
+            let start = starts.get(&partition).copied().unwrap_or(0);
+            if let Some(wrong) = SameFiles::all(&partition, &by_node, start..below) {
                 let text = format!("{} (all stopped in order: {all_stopped})", wrong.text);
                 self.setup.diary.wrong(self.sim.now(), "closing", &text);
             }
