@@ -208,6 +208,7 @@ pub fn checkpoint_seeds() -> Vec<Vec<u8>> {
             has_folder: true,
             index_saved: false,
             replicated: false,
+            copying: checkpoint::Copying { is_copy: number == 1, moves: 3 },
             segments: vec![
                 checkpoint::SegmentRecord::empty(0, 3),
                 checkpoint::SegmentRecord::empty(4, 3),
