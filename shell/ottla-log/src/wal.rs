@@ -46,7 +46,7 @@ pub(crate) use staging::{Author, Placed, Staged, Urgency};
 
 /// How many groups may wait for the disk before large entries of clients wait outside: enough that the
 /// next is there when one is written, few enough that a small entry between them is soon durable.
-const GROUPS_AHEAD: usize = 4;
+const GROUPS_AHEAD: usize = 16;
 
 /// Why an entry was not staged.
 #[derive(Debug, Clone, PartialEq, Eq)]

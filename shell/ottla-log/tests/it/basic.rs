@@ -167,7 +167,7 @@ fn small_appends_go_before_large_ones_that_wait() {
         sim.block_on(async move {
             let options =
                 ottla_log::DataDirOptions { flush, ..small(std::path::Path::new("/data")) };
-            let ahead = 4 * options.group_bytes as u64;
+            let ahead = 16 * options.group_bytes as u64;
             let (dir, _) = DataDir::open(env, options).unwrap();
             let config = ottla_log::LogConfig { segment_bytes: 50_000, ..config() };
             let partition = dir.create_partition(&id("mixed", 1, 0), config).unwrap();
