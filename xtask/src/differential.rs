@@ -25,14 +25,10 @@ const SETTINGS: [&str; 4] = [
 ];
 
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
-    match args.iter().position(|word| word == "--nodes") {
+    let mut rest = args.to_vec();
+    match take(&mut rest, "--nodes") {
+        Some(brokers) => several(brokers.parse().map_err(|_| "--nodes wants a number")?, rest),
         None => play(args),
-        Some(at) => {
-            let brokers = args.get(at + 1).and_then(|word| word.parse().ok());
-            let mut rest = args.to_vec();
-            rest.drain(at..(at + 2).min(args.len()));
-            several(brokers.ok_or("--nodes wants a number")?, rest)
-        }
     }
 }
 

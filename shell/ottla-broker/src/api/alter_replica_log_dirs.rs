@@ -82,9 +82,7 @@ async fn begin<E: Env>(
         };
         match begun {
             Err(LogError::Busy) => rooms.data_dirs.room().await,
-            Err(LogError::Refused { code, .. }) => return Err(code),
-            Err(LogError::Failed(_)) => return Err(ErrorCode::KafkaStorageError),
-            outcome => return outcome.map_err(|_| ErrorCode::UnknownServerError),
+            outcome => return outcome.map_err(|error| error.kafka_code()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A partition as a client is told of it: what can be reached through the client's own listener. Decides
 //! nothing.
 
-use ottla_metadata::image::{MetadataImage, NO_LEADER, Partition};
+use ottla_metadata::image::{Broker, MetadataImage, NO_LEADER, Partition};
 use ottla_protocol::ErrorCode;
 
 /// The cluster, seen through one listener.
@@ -27,26 +27,24 @@ impl View<'_> {
 
     /// Replicas that nobody can read from: the broker cannot be reached, or their disk is gone.
     pub(super) fn offline_replicas(self, partition: &Partition) -> Vec<i32> {
-        let has_disk = |place: usize, id: i32| match partition.directories.get(place) {
-            Some(directory) => {
-                self.image.brokers.get(id).is_some_and(|broker| broker.has_online_dir(*directory))
-            }
-            None => true,
+        let has_disk = |place: usize, broker: &Broker| {
+            let directory = partition.directories.get(place);
+            directory.is_none_or(|directory| broker.has_online_dir(*directory))
         };
-        let replicas = partition.replicas.iter().enumerate();
-        replicas
-            .filter(|(place, id)| !self.is_reached(**id) || !has_disk(*place, **id))
-            .map(|(_, id)| *id)
-            .collect()
+        let replicas = partition.replicas.iter().copied().enumerate();
+        let is_online = |(place, id): &(usize, i32)| {
+            self.reachable(*id).is_some_and(|broker| has_disk(*place, broker))
+        };
+        replicas.filter(|replica| !is_online(replica)).map(|(_, id)| id).collect()
     }
 
     /// Those of `ids` that can be reached.
     pub(super) fn reached(self, ids: &[i32]) -> Vec<i32> {
-        ids.iter().copied().filter(|id| self.is_reached(*id)).collect()
+        ids.iter().copied().filter(|id| self.reachable(*id).is_some()).collect()
     }
 
-    fn is_reached(self, id: i32) -> bool {
-        let broker = self.image.brokers.get(id);
-        broker.is_some_and(|broker| !broker.fenced && broker.endpoint(self.listener).is_some())
+    fn reachable(&self, id: i32) -> Option<&Broker> {
+        let broker = self.image.brokers.get(id)?;
+        (!broker.fenced && broker.endpoint(self.listener).is_some()).then_some(broker)
     }
 }

@@ -143,8 +143,7 @@ impl<E: Env> MoveDriver<E> {
     fn is_known(&self, key: PartitionKey, copy: &Partition<E>) -> bool {
         let image = self.metadata.image();
         let me = self.registry.office().node_id();
-        let topic = image.topics.by_id(key.0);
-        let state = topic.and_then(|topic| topic.partitions.get(&key.1));
+        let state = image.topics.partition(key.0, key.1);
         let believed = state.and_then(|state| state.directory(me));
         !image.features.has_directories() || believed == Some(copy.log.directory_id())
     }

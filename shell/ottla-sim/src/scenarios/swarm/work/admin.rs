@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use ottla_client::admin::{ConfigChange, Resource};
 use ottla_client::{Admin, Isolation, NewTopic, OffsetSpec, TopicPartition};
 use ottla_env::Env;
-use ottla_env::sim::Random;
+use ottla_env::sim::{Random, SimEnv};
 use ottla_judge::What;
 use ottla_protocol::{ErrorCode, Str, Uuid};
 
@@ -16,64 +16,50 @@ use super::{FLEETING, GROWING, GROWN_MAX, RETRY, STEADY, Setup, TRIMMED, connect
 const PAUSE_MS: u64 = 5_000;
 
 /// Deletes the beginning of `TRIMMED` until the run stops.
-#[allow(clippy::manual_async_fn)] // The bound is what the concrete caller needs.
-pub(super) fn trim<E: Env>(
-    env: E,
-    setup: Arc<Setup>,
-    mut random: Random,
-) -> impl Future<Output = ()> + Send {
-    async move {
-        let who = "trimmer";
-        let admin = Admin::new(connect(&env, &setup.bootstrap));
-        let partition = TopicPartition::new(TRIMMED, 0);
-        let at = place(TRIMMED, 0);
-        while !setup.is_stopping() {
-            pause(&env, &mut random, PAUSE_MS).await;
-            let asked = [(partition.clone(), OffsetSpec::Latest)];
-            let found = admin.list_offsets(&asked, Isolation::ReadUncommitted).await;
-            let end = found.ok().and_then(|found| found.get(&partition).map(|found| found.offset));
-            let Some(end) = end.filter(|end| *end > 0) else { continue };
-            let before = 1 + random.below(end as u64) as i64;
-            setup.diary.note(env.now(), who, What::TryDelete { at, o: before });
-            if admin.delete_records(&partition, before).await.is_ok() {
-                setup.diary.note(env.now(), who, What::Deleted { at, o: before });
-            }
+pub(super) async fn trim(env: SimEnv, setup: Arc<Setup>, mut random: Random) {
+    let who = "trimmer";
+    let admin = Admin::new(connect(&env, &setup.bootstrap));
+    let partition = TopicPartition::new(TRIMMED, 0);
+    let at = place(TRIMMED, 0);
+    while !setup.is_stopping() {
+        pause(&env, &mut random, PAUSE_MS).await;
+        let asked = [(partition.clone(), OffsetSpec::Latest)];
+        let found = admin.list_offsets(&asked, Isolation::ReadUncommitted).await;
+        let end = found.ok().and_then(|found| found.get(&partition).map(|found| found.offset));
+        let Some(end) = end.filter(|end| *end > 0) else { continue };
+        let before = 1 + random.below(end as u64) as i64;
+        setup.diary.note(env.now(), who, What::TryDelete { at, o: before });
+        if admin.delete_records(&partition, before).await.is_ok() {
+            setup.diary.note(env.now(), who, What::Deleted { at, o: before });
         }
     }
 }
 
 /// Deletes `FLEETING` and makes it again until the run stops.
-#[allow(clippy::manual_async_fn)] // As above.
-pub(super) fn make_again<E: Env>(
-    env: E,
-    setup: Arc<Setup>,
-    mut random: Random,
-) -> impl Future<Output = ()> + Send {
-    async move {
-        let who = "remaker";
-        let admin = Admin::new(connect(&env, &setup.bootstrap));
-        let topic = FLEETING;
-        let name = Str::from(FLEETING);
-        while !setup.is_stopping() {
-            pause(&env, &mut random, PAUSE_MS).await;
-            setup.lives.fetch_add(1, Ordering::Relaxed);
-            setup.diary.note(env.now(), who, What::TryDeleteTopic { topic, id: "" });
-            // Whether an earlier attempt did it or this one: it is gone, or the answer is unknown.
-            let deleted = match admin.delete_topic(&name).await {
-                Ok(()) => true,
-                Err(error) => error.code() == Some(ErrorCode::UnknownTopicOrPartition),
-            };
-            if !deleted {
-                // The old topic may live on: whatever is there now goes on as another life.
-                if !settle(&env, &setup, &admin, who).await {
-                    return;
-                }
-                continue;
-            }
-            setup.diary.note(env.now(), who, What::TopicDeleted { topic, id: "" });
+pub(super) async fn make_again(env: SimEnv, setup: Arc<Setup>, mut random: Random) {
+    let who = "remaker";
+    let admin = Admin::new(connect(&env, &setup.bootstrap));
+    let topic = FLEETING;
+    let name = Str::from(FLEETING);
+    while !setup.is_stopping() {
+        pause(&env, &mut random, PAUSE_MS).await;
+        setup.lives.fetch_add(1, Ordering::Relaxed);
+        setup.diary.note(env.now(), who, What::TryDeleteTopic { topic, id: "" });
+        // Whether an earlier attempt did it or this one: it is gone, or the answer is unknown.
+        let deleted = match admin.delete_topic(&name).await {
+            Ok(()) => true,
+            Err(error) => error.code() == Some(ErrorCode::UnknownTopicOrPartition),
+        };
+        if !deleted {
+            // The old topic may live on: whatever is there now goes on as another life.
             if !settle(&env, &setup, &admin, who).await {
                 return;
             }
+            continue;
+        }
+        setup.diary.note(env.now(), who, What::TopicDeleted { topic, id: "" });
+        if !settle(&env, &setup, &admin, who).await {
+            return;
         }
     }
 }
@@ -109,34 +95,27 @@ pub(super) async fn id_of<E: Env>(admin: &Admin<E>, name: &'static str) -> Optio
 }
 
 /// Adds partitions to `GROWING`, and changes a setting, until the run stops.
-#[allow(clippy::manual_async_fn)] // As above.
-pub(super) fn grow<E: Env>(
-    env: E,
-    setup: Arc<Setup>,
-    mut random: Random,
-) -> impl Future<Output = ()> + Send {
-    async move {
-        let admin = Admin::new(connect(&env, &setup.bootstrap));
-        while !setup.is_stopping() {
-            pause(&env, &mut random, PAUSE_MS).await;
-            let grown = setup.grown.load(Ordering::Relaxed);
-            if grown < GROWN_MAX && random.chance(50) {
-                let name = Str::from(GROWING);
-                let count = grown + 1;
-                let done = match admin.create_partitions(&name, count, false).await {
-                    Ok(()) => true,
-                    // An answer that did not come may have said yes.
-                    Err(error) => error.code() == Some(ErrorCode::InvalidPartitions),
-                };
-                if done {
-                    setup.grown.store(count, Ordering::Relaxed);
-                }
-                continue;
+pub(super) async fn grow(env: SimEnv, setup: Arc<Setup>, mut random: Random) {
+    let admin = Admin::new(connect(&env, &setup.bootstrap));
+    while !setup.is_stopping() {
+        pause(&env, &mut random, PAUSE_MS).await;
+        let grown = setup.grown.load(Ordering::Relaxed);
+        if grown < GROWN_MAX && random.chance(50) {
+            let name = Str::from(GROWING);
+            let count = grown + 1;
+            let done = match admin.create_partitions(&name, count, false).await {
+                Ok(()) => true,
+                // An answer that did not come may have said yes.
+                Err(error) => error.code() == Some(ErrorCode::InvalidPartitions),
+            };
+            if done {
+                setup.grown.store(count, Ordering::Relaxed);
             }
-            let bytes = random.between(1 << 20, 1 << 24).to_string();
-            let change = ConfigChange::Set("max.message.bytes".into(), bytes.into());
-            let resource = Resource::Topic(STEADY.into());
-            let _ = admin.alter_configs(&resource, &[change], false).await;
+            continue;
         }
+        let bytes = random.between(1 << 20, 1 << 24).to_string();
+        let change = ConfigChange::Set("max.message.bytes".into(), bytes.into());
+        let resource = Resource::Topic(STEADY.into());
+        let _ = admin.alter_configs(&resource, &[change], false).await;
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ottla_client::{Admin, Isolation, OffsetSpec, TopicPartition};
 use ottla_env::Env;
-use ottla_env::sim::Random;
+use ottla_env::sim::{Random, SimEnv};
 
 use super::{STEADY, Setup, connect, pause};
 
@@ -15,28 +15,21 @@ use super::{STEADY, Setup, connect, pause};
 const PAUSE_MS: u64 = 600;
 
 /// Asks until the run stops.
-#[allow(clippy::manual_async_fn)] // The bound is what the concrete caller needs.
-pub(super) fn run<E: Env>(
-    env: E,
-    setup: Arc<Setup>,
-    mut random: Random,
-) -> impl Future<Output = ()> + Send {
-    async move {
-        let admin = Admin::new(connect(&env, &setup.bootstrap));
-        let mut told: BTreeMap<i32, i64> = BTreeMap::new();
-        while !setup.is_stopping() {
-            pause(&env, &mut random, PAUSE_MS).await;
-            let index = random.below(setup.choice.partitions as u64) as i32;
-            let asked = [(TopicPartition::new(STEADY, index), OffsetSpec::Latest)];
-            let Ok(found) = admin.list_offsets(&asked, Isolation::ReadUncommitted).await else {
-                continue;
-            };
-            let Some(end) = found.get(&asked[0].0).map(|found| found.offset) else { continue };
-            let before = told.insert(index, end).unwrap_or(0);
-            if end < before {
-                let text = format!("{STEADY}-{index} ended at {before} and now at {end}");
-                setup.diary.wrong(env.now(), "ends", &text);
-            }
+pub(super) async fn run(env: SimEnv, setup: Arc<Setup>, mut random: Random) {
+    let admin = Admin::new(connect(&env, &setup.bootstrap));
+    let mut told: BTreeMap<i32, i64> = BTreeMap::new();
+    while !setup.is_stopping() {
+        pause(&env, &mut random, PAUSE_MS).await;
+        let index = random.below(setup.choice.partitions as u64) as i32;
+        let asked = [(TopicPartition::new(STEADY, index), OffsetSpec::Latest)];
+        let Ok(found) = admin.list_offsets(&asked, Isolation::ReadUncommitted).await else {
+            continue;
+        };
+        let Some(end) = found.get(&asked[0].0).map(|found| found.offset) else { continue };
+        let before = told.insert(index, end).unwrap_or(0);
+        if end < before {
+            let text = format!("{STEADY}-{index} ended at {before} and now at {end}");
+            setup.diary.wrong(env.now(), "ends", &text);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ottla_client::assignor::Assignor;
 use ottla_client::offsets::Committed;
 use ottla_client::{Consumer, ConsumerOptions, OffsetSpec, TopicPartition};
-use ottla_env::sim::Random;
+use ottla_env::sim::{Random, SimEnv};
 use ottla_env::{Env, MonoTime};
 use ottla_judge::{Place, What};
 
@@ -33,50 +33,42 @@ struct Session<E: Env> {
 }
 
 /// Comes and goes until the run stops.
-#[allow(clippy::manual_async_fn)] // The bound is what the concrete caller needs.
-pub(super) fn run<E: Env>(
-    env: E,
-    setup: Arc<Setup>,
-    mut random: Random,
-    number: u64,
-) -> impl Future<Output = ()> + Send {
-    async move {
-        let is_static = random.chance(30);
-        // All members of a group have to have an assignor in common.
-        let assignors = match setup.choice.members % 3 {
-            0 => vec![Assignor::CooperativeSticky],
-            1 => vec![Assignor::Range, Assignor::CooperativeSticky],
-            _ => vec![Assignor::Range],
-        };
-        for session in 0.. {
-            if setup.is_stopping() {
-                return;
-            }
-            let instance = is_static.then(|| format!("i{number}"));
-            let options = ConsumerOptions {
-                group: Some(GROUP.into()),
-                group_instance_id: instance.clone().map(Into::into),
-                reset: Some(OffsetSpec::Earliest),
-                auto_commit: None,
-                session_timeout: SESSION,
-                heartbeat_interval: Duration::from_secs(1),
-                rebalance_timeout: Duration::from_secs(10),
-                assignors: assignors.clone(),
-                ..ConsumerOptions::default()
-            };
-            let session = Session {
-                consumer: Consumer::new(connect(&env, &setup.bootstrap), options),
-                env: env.clone(),
-                setup: setup.clone(),
-                random: Random::new(random.next_u64()),
-                who: format!("m{number}.{session}"),
-                instance,
-                noted: (-1, BTreeSet::new()),
-                read: BTreeMap::new(),
-            };
-            session.run().await;
-            pause(&env, &mut random, 3_000).await;
+pub(super) async fn run(env: SimEnv, setup: Arc<Setup>, mut random: Random, number: u64) {
+    let is_static = random.chance(30);
+    // All members of a group have to have an assignor in common.
+    let assignors = match setup.choice.members % 3 {
+        0 => vec![Assignor::CooperativeSticky],
+        1 => vec![Assignor::Range, Assignor::CooperativeSticky],
+        _ => vec![Assignor::Range],
+    };
+    for session in 0.. {
+        if setup.is_stopping() {
+            return;
         }
+        let instance = is_static.then(|| format!("i{number}"));
+        let options = ConsumerOptions {
+            group: Some(GROUP.into()),
+            group_instance_id: instance.clone().map(Into::into),
+            reset: Some(OffsetSpec::Earliest),
+            auto_commit: None,
+            session_timeout: SESSION,
+            heartbeat_interval: Duration::from_secs(1),
+            rebalance_timeout: Duration::from_secs(10),
+            assignors: assignors.clone(),
+            ..ConsumerOptions::default()
+        };
+        let session = Session {
+            consumer: Consumer::new(connect(&env, &setup.bootstrap), options),
+            env: env.clone(),
+            setup: setup.clone(),
+            random: Random::new(random.next_u64()),
+            who: format!("m{number}.{session}"),
+            instance,
+            noted: (-1, BTreeSet::new()),
+            read: BTreeMap::new(),
+        };
+        session.run().await;
+        pause(&env, &mut random, 3_000).await;
     }
 }
 

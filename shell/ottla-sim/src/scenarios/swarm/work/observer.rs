@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ottla_env::Env;
-use ottla_env::sim::Random;
+use ottla_env::sim::{Random, SimEnv};
 use ottla_judge::watch::{Log, OneLeader};
 use ottla_protocol::Uuid;
 use ottla_protocol::messages::{MetadataRequest, MetadataResponse};
@@ -29,21 +29,14 @@ pub(in super::super) struct Seen {
 }
 
 /// Observes until the run stops.
-#[allow(clippy::manual_async_fn)] // The bound is what the concrete caller needs.
-pub(super) fn run<E: Env>(
-    env: E,
-    setup: Arc<Setup>,
-    mut random: Random,
-) -> impl Future<Output = ()> + Send {
-    async move {
-        while !setup.is_stopping() {
-            pause(&env, &mut random, PAUSE_MS).await;
-            let address = setup.nodes[random.index(setup.nodes.len())];
-            let asked = env.timeout(PATIENCE, ask(&env, address)).await;
-            let Ok(Some(response)) = asked else { continue };
-            for text in setup.seen.lock().take_in(response) {
-                setup.diary.wrong(env.now(), "observer", &text);
-            }
+pub(super) async fn run(env: SimEnv, setup: Arc<Setup>, mut random: Random) {
+    while !setup.is_stopping() {
+        pause(&env, &mut random, PAUSE_MS).await;
+        let address = setup.nodes[random.index(setup.nodes.len())];
+        let asked = env.timeout(PATIENCE, ask(&env, address)).await;
+        let Ok(Some(response)) = asked else { continue };
+        for text in setup.seen.lock().take_in(response) {
+            setup.diary.wrong(env.now(), "observer", &text);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ottla_client::{Acks, Delivery, Producer, ProducerOptions, ProducerRecord};
 use ottla_env::Env;
-use ottla_env::sim::Random;
+use ottla_env::sim::{Random, SimEnv};
 use ottla_judge::What;
 use ottla_protocol::records::Compression;
 
@@ -43,37 +43,34 @@ struct Session<E: Env> {
 }
 
 /// Produces until the run stops; after a failure as another producer.
-#[allow(clippy::manual_async_fn)] // The bound is what the concrete caller needs.
-pub(super) fn run<E: Env>(
-    env: E,
+pub(super) async fn run(
+    env: SimEnv,
     setup: Arc<Setup>,
     mut random: Random,
     name: String,
     idempotent: bool,
-) -> impl Future<Output = ()> + Send {
-    async move {
-        let mut left = SENDS_MAX;
-        for number in 0.. {
-            if setup.is_stopping() {
-                return;
-            }
-            let acks = match random.below(4) {
-                0 if !idempotent => Acks::Leader,
-                1 if !idempotent => Acks::None,
-                _ => Acks::All,
-            };
-            let session = Session {
-                env: env.clone(),
-                setup: setup.clone(),
-                random: Random::new(random.next_u64()),
-                who: format!("{name}.{number}"),
-                acks,
-                sent: VecDeque::new(),
-                next: 0,
-            };
-            session.run(idempotent, &mut left).await;
-            env.sleep(RETRY).await;
+) {
+    let mut left = SENDS_MAX;
+    for number in 0.. {
+        if setup.is_stopping() {
+            return;
         }
+        let acks = match random.below(4) {
+            0 if !idempotent => Acks::Leader,
+            1 if !idempotent => Acks::None,
+            _ => Acks::All,
+        };
+        let session = Session {
+            env: env.clone(),
+            setup: setup.clone(),
+            random: Random::new(random.next_u64()),
+            who: format!("{name}.{number}"),
+            acks,
+            sent: VecDeque::new(),
+            next: 0,
+        };
+        session.run(idempotent, &mut left).await;
+        env.sleep(RETRY).await;
     }
 }
 

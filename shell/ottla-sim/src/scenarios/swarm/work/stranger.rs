@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ottla_env::Env;
-use ottla_env::sim::Random;
+use ottla_env::sim::{Random, SimEnv};
 use ottla_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ReplicaState};
 use ottla_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use ottla_protocol::messages::{FetchRequest, ListOffsetsRequest, MetadataRequest};
@@ -27,21 +27,14 @@ const LONG_PAST: i64 = 0;
 const LATEST: i64 = -1;
 
 /// Pretends until the run stops.
-#[allow(clippy::manual_async_fn)] // The bound is what the concrete caller needs.
-pub(super) fn run<E: Env>(
-    env: E,
-    setup: Arc<Setup>,
-    mut random: Random,
-) -> impl Future<Output = ()> + Send {
-    async move {
-        while !setup.is_stopping() {
-            pause(&env, &mut random, PAUSE_MS).await;
-            let leader = random.index(setup.nodes.len());
-            let index = random.below(setup.choice.partitions as u64) as i32;
-            for other in (0..setup.nodes.len()).filter(|other| *other != leader) {
-                let attempt = pretend(&env, setup.nodes[leader], other as i32 + 1, index);
-                let _answered = env.timeout(PATIENCE, attempt).await;
-            }
+pub(super) async fn run(env: SimEnv, setup: Arc<Setup>, mut random: Random) {
+    while !setup.is_stopping() {
+        pause(&env, &mut random, PAUSE_MS).await;
+        let leader = random.index(setup.nodes.len());
+        let index = random.below(setup.choice.partitions as u64) as i32;
+        for other in (0..setup.nodes.len()).filter(|other| *other != leader) {
+            let attempt = pretend(&env, setup.nodes[leader], other as i32 + 1, index);
+            let _answered = env.timeout(PATIENCE, attempt).await;
         }
     }
 }

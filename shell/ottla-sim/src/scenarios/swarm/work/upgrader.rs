@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use ottla_config::keys::ottla::{METADATA_VERSIONS, metadata_version_level};
 use ottla_env::Env;
-use ottla_env::sim::Random;
+use ottla_env::sim::{Random, SimEnv};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::update_features_request::FeatureUpdateKey;
 use ottla_protocol::messages::{ApiVersionsRequest, UpdateFeaturesRequest};
@@ -25,27 +25,20 @@ const API_VERSIONS_NEWEST: i16 = 4;
 const PAUSE_MS: u64 = 4_000;
 
 /// Upgrades until the newest level is reached or the run stops.
-#[allow(clippy::manual_async_fn)] // The bound is what the concrete caller needs.
-pub(super) fn run<E: Env>(
-    env: E,
-    setup: Arc<Setup>,
-    mut random: Random,
-) -> impl Future<Output = ()> + Send {
-    async move {
-        while !setup.is_stopping() {
-            pause(&env, &mut random, PAUSE_MS).await;
-            let address = setup.nodes[random.index(setup.nodes.len())];
-            // A step whose answer did not come may have been taken.
-            let Ok(told) = level(&env, address).await else { continue };
-            let (from, newest) = (told.max(setup.level.load(Ordering::Relaxed)), newest());
-            if from >= newest {
-                continue;
-            }
-            let step = 1 + random.below((newest - from) as u64) as i16;
-            let to = if random.chance(30) { newest } else { from + step };
-            if let Ok(ErrorCode::None) = upgrade(&env, address, to).await {
-                setup.level.fetch_max(to, Ordering::Relaxed);
-            }
+pub(super) async fn run(env: SimEnv, setup: Arc<Setup>, mut random: Random) {
+    while !setup.is_stopping() {
+        pause(&env, &mut random, PAUSE_MS).await;
+        let address = setup.nodes[random.index(setup.nodes.len())];
+        // A step whose answer did not come may have been taken.
+        let Ok(told) = level(&env, address).await else { continue };
+        let (from, newest) = (told.max(setup.level.load(Ordering::Relaxed)), newest());
+        if from >= newest {
+            continue;
+        }
+        let step = 1 + random.below((newest - from) as u64) as i16;
+        let to = if random.chance(30) { newest } else { from + step };
+        if let Ok(ErrorCode::None) = upgrade(&env, address, to).await {
+            setup.level.fetch_max(to, Ordering::Relaxed);
         }
     }
 }
