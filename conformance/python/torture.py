@@ -18,10 +18,15 @@ RATE = int(os.environ.get("RATE", "150"))
 GROUPS = os.environ.get("GROUPS_READ", "").split(",")
 TOPICS = [(name, int(count)) for name, count in (word.split(":") for word in os.environ["TOPICS"].split(","))]
 IN_FLIGHT_MAX = 3000
+# What a broker says that makes a reader go elsewhere.
+RESETS = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION)
 stopping = threading.Event()
 lock = threading.Lock()
 NET = {"bootstrap.servers": BOOTSTRAP, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 250,
        "socket.timeout.ms": 10000, "topic.metadata.refresh.fast.interval.ms": 50, "log_level": 0}
+if os.environ.get("DEBUG"):
+    # Words of librdkafka's `debug`; what it says is kept beside the history.
+    NET |= {"debug": os.environ["DEBUG"], "log_level": 7}
 
 
 def note(**event):
@@ -118,15 +123,35 @@ def membership(who, group, chance):
         read.clear()
         note(who=who, ev="seek")
 
-    consumer = Consumer({**NET, "group.id": group, "enable.auto.commit": False, "auto.offset.reset": "earliest",
+    def assigned(consumer, partitions):
+        # Where nothing is committed reading begins at 0, told outright. Left to librdkafka, it asks for the
+        # beginning, and a late answer of a former leader makes it begin there once more in the middle of its
+        # reading ("outdated offset response" in what it logs). Nor may a broker send it anywhere else.
+        rebalanced(consumer, partitions)
+        while not stopping.is_set():
+            try:
+                found = consumer.committed(partitions, timeout=5)
+            except KafkaException:
+                continue
+            if not any(one.error for one in found):
+                break
+        else:
+            return
+        for one in found:
+            one.offset = max(one.offset, 0)
+        consumer.assign(found)
+
+    consumer = Consumer({**NET, "group.id": group, "enable.auto.commit": False, "auto.offset.reset": "error",
                          "session.timeout.ms": 1500, "heartbeat.interval.ms": 200, "fetch.wait.max.ms": 100,
                          "partition.assignment.strategy": "range"})
-    consumer.subscribe([name for name, _ in TOPICS], on_assign=rebalanced, on_revoke=rebalanced, on_lost=rebalanced)
+    consumer.subscribe([name for name, _ in TOPICS], on_assign=assigned, on_revoke=rebalanced, on_lost=rebalanced)
     leave = time.monotonic() + chance.uniform(5, 40)
     due = time.monotonic() + 0.5
     while not stopping.is_set() and time.monotonic() < leave:
         for message in consumer.consume(500, 0.1):
             if message.error():
+                if message.error().code() in RESETS:
+                    note(who=who, ev="wrong", text=f"a reader was sent elsewhere: {message.error()}")
                 continue
             value = message.value().split(b"|", 1)[0].decode()
             note(who=who, ev="read", topic=message.topic(), p=message.partition(), o=message.offset(), v=value)

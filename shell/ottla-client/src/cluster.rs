@@ -62,7 +62,9 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Takes in an answer: brokers anew, the topics in it replaced, all others kept.
+    /// Takes in an answer: brokers anew, the topics in it replaced, all others kept. Where a partition is
+    /// known in a later leader epoch, that stays: the broker that answered has not heard of it yet, and
+    /// may take itself for the leader (KIP-320).
     pub(crate) fn update(&mut self, response: MetadataResponse) {
         self.cluster_id = response.cluster_id;
         self.controller_id = response.controller_id;
@@ -77,7 +79,10 @@ impl Cluster {
         });
         self.brokers = brokers.collect();
         for topic in response.topics {
-            if let Some(topic) = Topic::from_response(topic) {
+            if let Some(mut topic) = Topic::from_response(topic) {
+                if let Some(known) = self.topics.remove(&topic.name) {
+                    topic.keep_later(known);
+                }
                 self.topics.insert(topic.name.clone(), topic);
             }
         }
@@ -100,6 +105,21 @@ impl Topic {
     /// A partition by its number.
     pub fn partition(&self, index: i32) -> Option<&Partition> {
         self.partitions.iter().find(|partition| partition.index == index)
+    }
+
+    /// Takes over what `known` has of later leader epochs, if it is the same topic.
+    fn keep_later(&mut self, known: Topic) {
+        if known.id != self.id || self.error_code != 0 {
+            return;
+        }
+        for partition in known.partitions {
+            let told = self.partitions.iter_mut().find(|told| told.index == partition.index);
+            if let Some(told) = told
+                && told.leader_epoch < partition.leader_epoch
+            {
+                *told = partition;
+            }
+        }
     }
 
     fn from_response(topic: MetadataResponseTopic) -> Option<Topic> {
@@ -127,5 +147,42 @@ impl Partition {
             offline: partition.offline_replicas,
             error_code: partition.error_code,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(topic_id: Uuid, leaders: &[(i32, i32)]) -> MetadataResponse {
+        let partition =
+            |(index, (leader_id, leader_epoch)): (i32, &(i32, i32))| MetadataResponsePartition {
+                partition_index: index,
+                leader_id: *leader_id,
+                leader_epoch: *leader_epoch,
+                ..MetadataResponsePartition::default()
+            };
+        let topic = MetadataResponseTopic {
+            name: Some(Str::from("t")),
+            topic_id,
+            partitions: (0..).zip(leaders).map(partition).collect(),
+            ..MetadataResponseTopic::default()
+        };
+        MetadataResponse { topics: vec![topic], ..MetadataResponse::default() }
+    }
+
+    #[test]
+    fn a_leader_is_not_replaced_by_an_earlier_one() {
+        let (one, other) = (Uuid::from_random([1; 16]), Uuid::from_random([2; 16]));
+        let mut cluster = Cluster::default();
+        cluster.update(answer(one, &[(1, 3), (1, 3)]));
+        // From a node that has slept since.
+        cluster.update(answer(one, &[(2, 2), (2, 4)]));
+        assert_eq!(cluster.leader("t", 0), Some((1, 3)));
+        assert_eq!(cluster.leader("t", 1), Some((2, 4)));
+        // A topic made anew counts from 0.
+        cluster.update(answer(other, &[(3, 0)]));
+        assert_eq!(cluster.leader("t", 0), Some((3, 0)));
+        assert_eq!(cluster.leader("t", 1), None);
     }
 }

@@ -13,6 +13,8 @@ use crate::verdict::Found;
 /// Answered commits that are kept although a later one replaced them, for answers that were long
 /// under way.
 const REPLACED_MAX: usize = 1000;
+/// What is told where nothing is committed.
+const NOTHING: i64 = -1;
 
 #[derive(Default)]
 struct Committed {
@@ -67,6 +69,10 @@ impl Committed {
             if *answered < began || !self.tells_tries {
                 replaced.get_or_insert(event.t);
             }
+        }
+        if self.answered.is_empty() {
+            // Until now nothing was committed; who asked before may be told so.
+            self.answered.push((NOTHING, 0, Some(event.t)));
         }
         let surplus = self.answered.len().saturating_sub(REPLACED_MAX);
         self.answered.drain(..surplus);

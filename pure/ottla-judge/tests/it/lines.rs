@@ -37,6 +37,26 @@ fn lines_are_judged_in_the_order_of_their_time() {
     assert_eq!(judge(&mut history).broken(), ["lost"]);
 }
 
+/// Before the first commit is answered, "nothing" may be on its way to somebody.
+#[test]
+fn who_asked_before_the_first_commit_may_be_told_of_none() {
+    let told = |asked: u64| {
+        let mut history = History::default();
+        for line in [
+            r#"{"t":1,"who":"c","ev":"try_commit","topic":"t","p":0,"group":"g","o":7}"#.to_owned(),
+            r#"{"t":4,"who":"c","ev":"commit","topic":"t","p":0,"group":"g","o":7}"#.to_owned(),
+            format!(
+                r#"{{"t":9,"who":"w","ev":"committed","topic":"t","p":0,"group":"g","o":-1,"since":{asked}}}"#
+            ),
+        ] {
+            history.push_line(&line).unwrap();
+        }
+        judge(&mut history).broken()
+    };
+    assert_eq!(told(3), [""; 0]);
+    assert_eq!(told(5), ["committed"]);
+}
+
 #[test]
 fn what_is_no_event_is_refused_with_its_reason() {
     let mut history = History::default();
