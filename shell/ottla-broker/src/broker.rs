@@ -30,6 +30,7 @@ use crate::net::listener::{Doorway, Sign, accept_loop};
 use crate::net::pool::Pool;
 use crate::node::{ConfigCell, NodeIdentity};
 use crate::partition::office::Office;
+use crate::partition::refused::Refusals;
 use crate::partition::registry::Registry;
 use crate::partition::session::Sessions;
 use crate::phase::{Phase, PhaseSender};
@@ -349,6 +350,7 @@ async fn furnish<E: Env>(
         data_dirs,
         partitions,
         sessions,
+        refusals: Refusals::default(),
         raft,
         replica,
         moves,

@@ -15,6 +15,7 @@ use crate::drivers::raft::RaftDriver;
 use crate::drivers::replica::ReplicaDriver;
 use crate::log::DataDirs;
 use crate::node::{ConfigCell, NodeIdentity};
+use crate::partition::refused::Refusals;
 use crate::partition::registry::Registry;
 use crate::partition::session::Sessions;
 
@@ -26,6 +27,8 @@ pub(crate) struct Rooms<E: Env> {
     pub(crate) data_dirs: DataDirs<E>,
     pub(crate) partitions: Arc<Registry<E>>,
     pub(crate) sessions: Arc<Sessions>,
+    /// Batches that are to come again before those behind them.
+    pub(crate) refusals: Refusals,
     /// The metadata quorum.
     pub(crate) raft: Arc<RaftDriver<E>>,
     /// The replicas of this node.

@@ -203,6 +203,13 @@ impl<E: Env> Partition<E> {
         state.producers.iter().map(|(id, producer)| (id, producer.clone())).collect()
     }
 
+    /// The last sequence number of a producer in this epoch of its, if the log knows it.
+    pub fn last_sequence(&self, producer_id: i64, producer_epoch: i16) -> Option<i32> {
+        let state = self.state.lock();
+        let known = state.producers.get(producer_id)?;
+        (known.epoch == producer_epoch).then(|| known.last_sequence())
+    }
+
     /// The aborted transactions that a read-committed reader of `from..upper` must skip.
     pub fn aborted_transactions(&self, from: i64, upper: i64) -> Vec<AbortedTransaction> {
         let mut found = Vec::new();

@@ -19,12 +19,14 @@ use ottla_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
 };
 use ottla_protocol::messages::{ProduceRequest, ProduceResponse};
-use ottla_protocol::{ApiKey, ErrorCode, Str, decode_request};
+use ottla_protocol::records::BatchHeader;
+use ottla_protocol::{ApiKey, ErrorCode, Str, Uuid, decode_request};
 use tokio::sync::Notify;
 
 use super::answer::{Envelope, RequestError};
 use super::context::RequestContext;
 use crate::log::{AppendError, AppendOptions, Appended, Mark, RecordError};
+use crate::partition::refused::{Place, comes_again};
 use crate::partition::registry::{Partition, Topic};
 use crate::rooms::Rooms;
 
@@ -41,6 +43,8 @@ const TIMEOUT_MIN: Duration = Duration::from_secs(1);
 const ADMIN_CLIENT: &str = "__admin_client";
 /// No offset, no timestamp.
 const NONE: i64 = -1;
+/// First version that names topics by id.
+const BY_ID: i16 = 13;
 
 /// How far an append has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +120,9 @@ impl<E: Env> Append<E> {
                     self.waiting = Some(data);
                     return Step::Busy;
                 }
+                if let Err(Failure { error, .. }) = &outcome {
+                    remember(rooms, response, &data, error.kafka_code());
+                }
                 match &outcome {
                     Ok((appended, Some((partition, epoch)))) => self.awaited.push(Awaited {
                         partition: Arc::clone(partition),
@@ -184,7 +191,7 @@ fn find<E: Env>(
     response: &mut TopicProduceResponse,
     version: i16,
 ) -> Result<Arc<Topic<E>>, ErrorCode> {
-    let found = if version >= 13 {
+    let found = if version >= BY_ID {
         rooms.partitions.topic_by_id(response.topic_id).ok_or(ErrorCode::UnknownTopicId)
     } else {
         rooms.partitions.topic(&response.name).ok_or(ErrorCode::UnknownTopicOrPartition)
@@ -193,7 +200,7 @@ fn find<E: Env>(
     let found = found.map_err(|unknown| {
         let image = rooms.metadata.image();
         let is_known = match version {
-            13.. => image.topics.by_id(response.topic_id).is_some(),
+            BY_ID.. => image.topics.by_id(response.topic_id).is_some(),
             _ => image.topics.contains(&response.name),
         };
         if is_known { ErrorCode::NotLeaderOrFollower } else { unknown }
@@ -203,6 +210,22 @@ fn find<E: Env>(
         Err(_) => response.name = response.name.detach(),
     }
     found
+}
+
+/// What is sent behind a batch that comes again is to wait for it.
+fn remember<E: Env>(
+    rooms: &Rooms<E>,
+    topic: &TopicProduceResponse,
+    data: &PartitionProduceData,
+    code: ErrorCode,
+) {
+    let Some(records) = data.records.as_ref().filter(|_| comes_again(code)) else {
+        return;
+    };
+    let Ok(batch) = BatchHeader::parse(records) else { return };
+    if let Some(place) = Place::of(topic.topic_id, &topic.name, data.index, &batch) {
+        rooms.refusals.note(place, &batch, code, rooms.env.now());
+    }
 }
 
 /// Why one partition's records were not appended.
@@ -273,6 +296,17 @@ fn append<E: Env>(
         let log_start_offset = log_start_beside(partition, code);
         return Err(Failure { log_start_offset, ..Failure::from(code) });
     }
+    let behind = rooms.refusals.any().then(|| BatchHeader::parse(&records).ok()).flatten();
+    let behind = behind.and_then(|batch| {
+        let topic_id = if context.version >= BY_ID { topic.id } else { Uuid::default() };
+        Place::of(topic_id, &topic.name, index, &batch).map(|place| (place, batch))
+    });
+    if let Some((place, batch)) = &behind {
+        let last = partition.log.last_sequence(batch.producer_id, batch.producer_epoch);
+        if let Some(code) = rooms.refusals.holds_up(place, batch, last, rooms.env.now()) {
+            return Err(code.into());
+        }
+    }
     partition.watchers().appending(records.len());
     let options =
         AppendOptions { defer_write: true, ..AppendOptions::client(term.epoch, terms.now_ms) };
@@ -280,6 +314,9 @@ fn append<E: Env>(
         let log_start_offset = log_start_beside(partition, error.kafka_code());
         Failure { error, log_start_offset }
     })?;
+    if let Some((place, batch)) = &behind {
+        rooms.refusals.appended(place, batch);
+    }
     Ok((appended, awaits_others.then(|| (Arc::clone(partition), term.epoch))))
 }
 

@@ -15,6 +15,8 @@ pub(crate) mod follow;
 
 mod moving;
 
+pub(crate) mod refused;
+
 pub(crate) mod registry;
 
 pub(crate) mod session;

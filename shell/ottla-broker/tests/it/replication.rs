@@ -348,6 +348,40 @@ fn too_few_in_sync_take_nothing() {
     });
 }
 
+/// Goal: what an idempotent producer sent behind a batch that was refused is refused as that was, though it
+/// could be taken by now: out of order, it would be given up, or taken instead.
+#[test]
+fn what_was_sent_behind_a_refused_batch_waits_for_it() {
+    let sim = Sim::new(6);
+    sim.block_on(async {
+        let mut cluster = Cluster::start(&sim).await;
+        cluster.create_topic(3, &[("min.insync.replicas", "3")]).await;
+        let leader = cluster.leader().await;
+        let other = (leader + 1) % NODES;
+        cluster.cut_power(other);
+        cluster.partition(|partition| partition.isr_nodes.len() == NODES - 1).await;
+        let mut client = cluster.client(leader).await;
+        let numbered = |base_sequence: i32| {
+            let producer =
+                BatchOptions { producer_id: 7, producer_epoch: 0, ..BatchOptions::default() };
+            batch(BatchOptions { base_sequence, ..producer }, &[&format!("{base_sequence}")])
+        };
+        let mut send = async |sequence| {
+            let answer = client.produce(9, TOPIC, numbered(sequence)).await;
+            ErrorCode::from_code_or_unknown(answer.error_code)
+        };
+        assert_eq!(send(0).await, ErrorCode::NotEnoughReplicas);
+        cluster.restart(other).await;
+        cluster.partition(|partition| partition.isr_nodes.len() == NODES).await;
+        assert_eq!(send(1).await, ErrorCode::NotEnoughReplicas, "the first is still to come");
+        assert_eq!(send(0).await, ErrorCode::None);
+        assert_eq!(send(1).await, ErrorCode::None);
+        // A gap of the producer's own is one.
+        assert_eq!(send(3).await, ErrorCode::OutOfOrderSequenceNumber);
+        assert_eq!(cluster.values(leader, 2).await, ["0", "1"]);
+    });
+}
+
 /// Goal: followers come and go while a partition is in use: one replica becomes three, and another one
 /// is left alone with it; nothing acknowledged is lost on the way, and who has no replica any more says
 /// so.
