@@ -207,4 +207,12 @@ plants! {
     ObserverLeftBehind: "multi-record metadata batch left observers behind for ever",
     /// Whoever says it is a replica is taken for one, in whichever life.
     StrangerFollows: "KIP-903, CVE-2018-1288: a spoofed follower moves the high watermark",
+    /// A replica's log is deleted before the copy that takes its place is known to be durable.
+    MovedLogGoesEarly: "KIP-113, KAFKA-5413 and kin: the source removed before its copy is safe",
+    /// A copy takes the place of its replica without what was appended meanwhile.
+    CopyTakesOverBehind: "KIP-113: swapped before the future replica has caught up",
+    /// A copy goes on by offsets alone: what was cut off its replica stays in it.
+    CopyKeepsWhatWasCut: "KIP-113, KIP-101: the future replica truncates with the current one",
+    /// An empty log takes the place of one on a disk that is missing at a start.
+    EmptyForMissing: "KIP-858, KIP-112: a replica in a missing directory made anew elsewhere",
 }

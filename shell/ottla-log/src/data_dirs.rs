@@ -136,8 +136,12 @@ impl<E: Env> DataDirs<E> {
     /// Whether a replica that is said to be in a directory cannot be reached by this node: a disk is
     /// missing, and it may be on that one. An empty log must not take its place.
     pub fn is_out_of_reach(&self, directory: Uuid) -> bool {
-        let misses_some = self.misses_some || self.dirs.len() > 1 && !self.offline().is_empty();
-        misses_some && !self.online().contains(&directory)
+        self.misses_some() && !self.online().contains(&directory)
+    }
+
+    /// Whether a directory could not be opened, or has failed since.
+    pub fn misses_some(&self) -> bool {
+        self.misses_some || self.dirs.len() > 1 && !self.offline().is_empty()
     }
 
     /// A partition.
@@ -196,6 +200,12 @@ impl<E: Env> DataDirs<E> {
     pub fn give_up_copies(&self, of: &TopicPartition) -> Result<(), LogError> {
         let _placing = self.placing.lock();
         self.drop_copies(of, |_| true)
+    }
+
+    /// Does something while nobody begins a copy or gives one up.
+    pub fn undisturbed<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _placing = self.placing.lock();
+        work()
     }
 
     fn drop_copies(

@@ -26,6 +26,8 @@ pub enum Story {
     Quorum,
     Partition,
     Controller,
+    /// One node in the swarm.
+    Alone,
     /// Three nodes in the swarm.
     Cluster,
 }
@@ -39,6 +41,7 @@ impl Story {
             Story::Quorum => "quorum",
             Story::Partition => "partition",
             Story::Controller => "controller",
+            Story::Alone => "swarm 1",
             Story::Cluster => "swarm 3",
         }
     }
@@ -55,6 +58,7 @@ impl Story {
             Story::Quorum => quorum::run(seed).violations.into_iter().next(),
             Story::Partition => partition::run(seed).violations.into_iter().next(),
             Story::Controller => controller::run(seed).violations.into_iter().next(),
+            Story::Alone => swarm::run(seed, 1, Flush::Wal).violations.into_iter().next(),
             Story::Cluster => swarm::run(seed, 3, Flush::Wal).violations.into_iter().next(),
         };
         first.map(|found| (found.promise.to_owned(), found.text))
@@ -100,7 +104,11 @@ impl Story {
             | Plant::LatestTooEarly
             | Plant::DedicatedControllerMissed
             | Plant::ObserverLeftBehind
-            | Plant::StrangerFollows => Story::Cluster,
+            | Plant::StrangerFollows
+            | Plant::CopyKeepsWhatWasCut => Story::Cluster,
+            Plant::MovedLogGoesEarly | Plant::CopyTakesOverBehind | Plant::EmptyForMissing => {
+                Story::Alone
+            }
             Plant::ReadAboveHighWatermark
             | Plant::MetadataNotLogged
             | Plant::MetadataAnsweredEarly

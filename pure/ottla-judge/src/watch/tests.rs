@@ -56,6 +56,15 @@ fn enough_replicas_have_what_is_committed() {
 }
 
 #[test]
+fn a_replica_is_in_one_directory_that_the_controller_knows() {
+    assert_eq!(OnePlace::holds("t-0", 1, &["/a"]), None);
+    assert!(OnePlace::holds("t-0", 1, &[]).is_some());
+    assert!(OnePlace::holds("t-0", 1, &["/a", "/b"]).is_some());
+    assert_eq!(OnePlace::knows("t-0", 1, "/a", "/a"), None);
+    assert!(OnePlace::knows("t-0", 1, "/a", "/b").is_some());
+}
+
+#[test]
 fn what_is_equal_is_equal() {
     assert_eq!(Equal::all("topics", &BTreeMap::from([(1, 'a'), (2, 'a')])), None);
     assert!(Equal::all("topics", &BTreeMap::from([(1, 'a'), (2, 'b')])).is_some());

@@ -25,13 +25,18 @@ pub(crate) async fn handle<E: Env>(
     _context: &RequestContext,
     request: DescribeLogDirsRequest,
 ) -> DescribeLogDirsResponse {
-    let mut results = Vec::new();
+    let mut spaces = Vec::new();
     for dir in rooms.data_dirs.of_partitions() {
-        let (usable_bytes, total_bytes) = space(rooms, dir.clone()).await;
+        spaces.push(space(rooms, dir.clone()).await);
+    }
+    // Of one moment: a replica that moves meanwhile is not seen in two places.
+    let here = rooms.partitions.topics();
+    let mut results = Vec::new();
+    for (dir, (usable_bytes, total_bytes)) in rooms.data_dirs.of_partitions().zip(spaces) {
         let offline = dir.failed().map(|_| ErrorCode::KafkaStorageError);
         let topics = match offline {
             Some(_) => Vec::new(),
-            None => topics(rooms, dir, request.topics.as_deref()),
+            None => topics(&here, dir, request.topics.as_deref()),
         };
         results.push(DescribeLogDirsResult {
             error_code: offline.map_or(0, ErrorCode::code),
@@ -56,7 +61,7 @@ async fn space<E: Env>(rooms: &Rooms<E>, dir: DataDir<E>) -> (i64, i64) {
 
 /// What a directory has of what is asked for; all of it where nothing is named.
 fn topics<E: Env>(
-    rooms: &Rooms<E>,
+    here: &[Arc<Topic<E>>],
     dir: &DataDir<E>,
     wanted: Option<&[DescribableLogDirTopic]>,
 ) -> Vec<DescribeLogDirsTopic> {
@@ -73,16 +78,15 @@ fn topics<E: Env>(
     };
     match wanted {
         None => {
-            let all = rooms.partitions.topics();
-            let all = all.iter().map(|topic| described(topic, &mut topic.partitions()));
+            let all = here.iter().map(|topic| described(topic, &mut topic.partitions()));
             all.filter(|topic| !topic.partitions.is_empty()).collect()
         }
         Some(wanted) => {
             let found = wanted.iter().filter_map(|wanted| {
-                let topic = rooms.partitions.topic(&wanted.topic)?;
+                let topic = here.iter().find(|topic| topic.name == wanted.topic)?;
                 let mut named =
                     wanted.partitions.iter().filter_map(|index| topic.partition(*index));
-                Some(described(&topic, &mut named))
+                Some(described(topic, &mut named))
             });
             found.collect()
         }

@@ -47,25 +47,32 @@ impl<E: Env> DirectoryDriver<E> {
     }
 
     async fn run(self: Arc<Self>) {
+        let mut images = self.metadata.watch_image();
         loop {
-            self.office.misplaced().await;
+            // Read before it is told: a level that is raised meanwhile is seen below.
+            let knows = self.metadata.image().features.has_directories();
             while !self.tell().await {
                 self.env.sleep(PAUSE).await;
+            }
+            let is_raised = images.wait_for(|image| image.features.has_directories() != knows);
+            tokio::select! {
+                biased;
+                () = self.office.misplaced() => {}
+                Ok(_image) = is_raised => {}
             }
         }
     }
 
     /// Says what is to be said; whether all of it is known or void now.
     async fn tell(&self) -> bool {
-        let image = self.metadata.image();
+        // Levels before 3.7 know of no directories: the controller is told once the level is raised.
+        if !self.metadata.image().features.has_directories() {
+            return true;
+        }
         let me = self.office.me();
-        let believed = |(topic_id, index): PartitionKey| {
-            image.topics.by_id(topic_id)?.partitions.get(&index)?.directory(me.id)
-        };
+        // The image may be older than what was said: it cannot tell what is known already.
         let mut misplaced = self.office.take_misplaced();
-        misplaced.retain(|key, directory| believed(*key).is_some_and(|known| known != *directory));
-        // Levels before 3.7 know of no directories: there is nobody to tell.
-        if misplaced.is_empty() || !image.features.has_directories() {
+        if misplaced.is_empty() {
             return true;
         }
         let mut rest = BTreeMap::new();

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ottla_env::{Env, Task};
+use ottla_plant::{Plant, planted};
 use ottla_replica::Throttle;
 use tokio::sync::Notify;
 
@@ -151,7 +152,8 @@ impl<E: Env> MoveDriver<E> {
     /// Has the copy take the place of the replica.
     async fn swap(&self, original: &Arc<Partition<E>>, copy: &Arc<Partition<E>>) -> bool {
         let before = original.log.stand_still();
-        for _ in 0..LAST_STEPS {
+        let steps = if planted(Plant::CopyTakesOverBehind) { 0 } else { LAST_STEPS };
+        for _ in 0..steps {
             match self.follow(original, copy, READ_MAX).await {
                 Step::Copied(_) => {}
                 Step::HasAll => break,
@@ -170,6 +172,13 @@ impl<E: Env> MoveDriver<E> {
                 self.data_dirs.room().await;
                 return true;
             }
+            Err(error) if copy.log.is_copy() => {
+                // It was given up, or its directory failed before.
+                let partition = original.log.id();
+                tracing::info!(%partition, %error, "the replica stays where it is");
+                original.log.go_on(before);
+                return false;
+            }
             Err(error) => {
                 let partition = original.log.id();
                 tracing::error!(%partition, %error, "the replica cannot be moved: its new directory \
@@ -181,6 +190,10 @@ impl<E: Env> MoveDriver<E> {
         let (partition, directory) = (moved.log.id(), moved.log.directory_id());
         tracing::info!(%partition, %directory, "the replica was moved to another directory");
         self.replica.follow_again(&moved);
+        if planted(Plant::MovedLogGoesEarly) {
+            self.delete(original).await;
+            return true;
+        }
         let mut mark = Mark::default();
         mark.raise(moved.log.place(), lsn);
         self.data_dirs.commit().await;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use ottla_env::Env;
-use ottla_metadata::image::{self, directory};
+use ottla_metadata::image;
 use ottla_protocol::{ErrorCode, Str, Uuid};
 use ottla_replica::PartitionState;
 use parking_lot::{Mutex, RwLock};
@@ -18,8 +18,10 @@ use crate::log::{DataDirs, LogConfig, LogError, TopicPartition};
 pub(crate) use super::hosted::{Partition, TopicSettings};
 
 mod moving;
+mod reach;
 
 pub(crate) use moving::Replaced;
+use reach::Reach;
 
 /// A topic with the partitions that are here.
 pub(crate) struct Topic<E: Env> {
@@ -70,6 +72,7 @@ pub(crate) struct Registry<E: Env> {
     changing: Mutex<()>,
     /// Replicas that are on their way to another directory, and to which.
     bound_for: Mutex<BTreeMap<PartitionKey, Uuid>>,
+    reach: Mutex<Reach>,
 }
 
 struct Topics<E: Env> {
@@ -81,8 +84,8 @@ impl<E: Env> Registry<E> {
     pub(crate) fn new(data_dirs: DataDirs<E>, office: Office<E>) -> Arc<Registry<E>> {
         let topics = Topics { by_name: HashMap::new(), by_id: HashMap::new() };
         let (office, topics) = (Arc::new(office), RwLock::new(topics));
-        let (changing, bound_for) = (Mutex::default(), Mutex::default());
-        Arc::new(Registry { data_dirs, office, topics, changing, bound_for })
+        let (changing, bound_for, reach) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Arc::new(Registry { data_dirs, office, topics, changing, bound_for, reach })
     }
 
     /// What all replicas of this node share.
@@ -136,7 +139,7 @@ impl<E: Env> Registry<E> {
                     assigned.push(Assigned::Gone(partition));
                     continue;
                 }
-                None if is_here && self.is_out_of_reach(state) => continue,
+                None if is_here && self.is_out_of_reach((topic.id, *index), state) => continue,
                 None if is_here => {
                     let topic_id = topic.id;
                     let id = TopicPartition { topic: name.clone(), topic_id, partition: *index };
@@ -162,14 +165,6 @@ impl<E: Env> Registry<E> {
         }
         self.put(Topic { name, id: topic.id, partitions: here });
         Ok(assigned)
-    }
-
-    /// Whether a replica may be on a disk that this node misses: an empty log must not take its place.
-    fn is_out_of_reach(&self, state: &image::Partition) -> bool {
-        let directory = state.directory(self.office.node_id());
-        directory.is_some_and(|directory| {
-            !directory::is_reserved(directory) && self.data_dirs.is_out_of_reach(directory)
-        })
     }
 
     /// The controller is told where the replica is, if it believes something else.

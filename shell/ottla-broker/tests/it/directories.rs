@@ -229,6 +229,35 @@ fn an_interrupted_move_goes_on_or_is_given_up() {
     }
 }
 
+/// Goal: a copy does not take the place of its replica before the controller knows of it (KIP-858): if that disk were lost
+/// then, nobody would know that the replica is. Method: a node that reaches no other one is told to move.
+#[test]
+fn a_replica_waits_for_the_controller_before_it_is_elsewhere() {
+    let sim = Sim::new(59);
+    sim.block_on(async {
+        let cluster = Cluster::start_in(&sim, "/a,/b").await;
+        cluster.create_topic(3, &[("min.insync.replicas", "2")]).await;
+        let leader = cluster.leader().await;
+        let moving = (leader + 1) % NODES;
+        cluster.produce("one").await;
+        cluster.partition(|now| now.isr_nodes.len() == NODES).await;
+        let (from, _) = place(&cluster, moving).await;
+        let to = other(&from);
+        let others: Vec<String> = (0..NODES).filter(|at| *at != moving).map(name).collect();
+        others.iter().for_each(|other| sim.cut(&name(moving), other));
+        assert_eq!(alter(&cluster, moving, to, TOPIC).await, ErrorCode::None);
+        sim.sleep(Duration::from_secs(5)).await;
+        assert_eq!(place(&cluster, moving).await, (from, Some(0)), "all is copied, nobody knows");
+        others.iter().for_each(|other| sim.heal(&name(moving), other));
+        until_moved(&sim, &cluster, moving, to).await;
+        cluster.partition(|now| now.isr_nodes.len() == NODES).await;
+        cluster.produce("two").await;
+        let mut found = cluster.values(moving, 2).await;
+        found.dedup();
+        assert_eq!(found, ["one", "two"]);
+    });
+}
+
 /// Goal: what cannot be moved is answered as Kafka answers it, and a replica that is yet to come goes where it was told.
 #[test]
 fn a_directory_is_named_for_a_replica_that_is_yet_to_come() {

@@ -8,8 +8,10 @@ mod choice;
 mod closing;
 mod cluster;
 mod diary;
+mod directories;
 mod files;
 mod replicas;
+mod settled;
 mod trouble;
 mod work;
 
@@ -69,6 +71,8 @@ struct Story<'a> {
     trouble: Trouble<'a>,
     clients: Vec<SimEnv>,
     random: Random,
+    /// For what came to the story later.
+    later: Random,
 }
 
 /// Runs one seed on so many nodes.
@@ -76,7 +80,8 @@ pub fn run(seed: u64, nodes: usize, flush: Flush) -> Outcome {
     let sim = Sim::new(seed);
     sim.set_limits(TIME_LIMIT, STEP_LIMIT);
     let mut random = Random::new(seed.rotate_left(32) ^ 0x7377_6172_6d00 ^ nodes as u64);
-    let choice = Choice::new(nodes, &mut random);
+    let mut later = Random::new(seed.rotate_left(16) ^ 0x6d6f_7665 ^ nodes as u64);
+    let choice = Choice::new(nodes, &mut random, &mut later);
     let cluster = Cluster::new(&sim, flush, &choice);
     let clients: Vec<SimEnv> = (1..=CLIENTS).map(|n| cluster::client(&sim, n)).collect();
     let troubled = Random::new(random.next_u64());
@@ -92,7 +97,7 @@ pub fn run(seed: u64, nodes: usize, flush: Flush) -> Outcome {
         grown: AtomicI32::new(1),
         level: AtomicI16::new(0),
     });
-    let mut story = Story { sim: &sim, setup, cluster, trouble, clients, random };
+    let mut story = Story { sim: &sim, setup, cluster, trouble, clients, random, later };
     if let Err(text) = sim.block_on(story.tell()) {
         story.setup.diary.wrong(sim.now(), "the end", &text);
     }
@@ -124,7 +129,7 @@ impl Story<'_> {
         }
         self.until_all_serve(START_LIMIT).await.map_err(|text| format!("first start: {text}"))?;
         self.make_topics().await?;
-        let tasks = work::begin(&self.clients, &self.setup, &mut self.random);
+        let tasks = work::begin(&self.clients, &self.setup, &mut self.random, &mut self.later);
         self.trouble.make(&mut self.cluster).await;
         self.trouble.cure_all(&mut self.cluster);
         let calm_since = self.sim.now();

@@ -11,6 +11,15 @@ fn a_node_alone_keeps_its_promises() {
     keeps_its_promises(Height::Swarm(1), 0, 8);
 }
 
+/// Seeds of one node that found something: 67 an empty log in place of one on a missing disk, 7 a directory the
+/// controller was never told of after an upgrade, 72 a replica that DescribeLogDirs had in two directories.
+#[test]
+fn what_a_node_alone_found_stays_mended() {
+    for seed in [7, 67, 72] {
+        keeps_its_promises(Height::Swarm(1), seed, 1);
+    }
+}
+
 /// Seeds of three nodes that found something: 37 a follower that was left behind where its leader's log
 /// starts within a batch, 45 heartbeats that were never answered again, 78 a producer that waited for ever
 /// for a peer without power, 318 a record that was doubled under another producer id.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ottla_env::Env;
+use ottla_plant::{Plant, planted};
 use ottla_replica::FetchPoint;
 use ottla_replica::follower::EpochEnd;
 
@@ -126,13 +127,17 @@ fn answer<E: Env>(
     point: FetchPoint,
     max_bytes: usize,
 ) -> Option<Found> {
-    if point.last_fetched_epoch >= 0 {
+    let by_offset = planted(Plant::CopyKeepsWhatWasCut);
+    if point.last_fetched_epoch >= 0 && !by_offset {
         let (epoch, end_offset) = log.end_offset_for_epoch(point.last_fetched_epoch);
         if epoch < point.last_fetched_epoch || end_offset < point.offset {
             return Some(Found::Diverging(EpochEnd { epoch, end_offset }));
         }
     }
     let offsets = log.offsets();
+    if by_offset && point.offset > offsets.log_end {
+        return None;
+    }
     if !(offsets.log_start..=offsets.log_end).contains(&point.offset) {
         return Some(Found::OutOfRange);
     }

@@ -6,6 +6,8 @@ use ottla_env::sim::Random;
 
 /// Of a hundred clusters, how many begin at an older level.
 const UPGRADED_PERCENT: u64 = 25;
+/// In how many brokers have two log directories, and replicas that move between them.
+const DIRECTORIES_PERCENT: u64 = 35;
 /// In how many somebody pretends to be a replica; have controllers of their own.
 const STRANGER_PERCENT: u64 = 15;
 const SPLIT_PERCENT: u64 = 20;
@@ -146,10 +148,32 @@ pub(super) struct Choice {
     pub(super) has_stranger: bool,
     /// So many nodes are controllers alone, and the others brokers alone; 0: all are both.
     pub(super) controllers: usize,
+    /// Replicas move between two directories of each broker.
+    pub(super) moves: Option<Moves>,
+}
+
+/// How replicas move between directories.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moves {
+    /// Between two moves, at most.
+    pub(super) pause_ms: u64,
+    /// The throttle, if there is one.
+    pub(super) bytes_per_second: Option<u64>,
+}
+
+impl Moves {
+    fn new(random: &mut Random) -> Option<Moves> {
+        let is_chosen = random.chance(DIRECTORIES_PERCENT);
+        is_chosen.then(|| Moves {
+            pause_ms: [200, 1_000, 4_000][random.index(3)],
+            bytes_per_second: [None, Some(200_000), Some(30_000)][random.index(3)],
+        })
+    }
 }
 
 impl Choice {
-    pub(super) fn new(nodes: usize, random: &mut Random) -> Choice {
+    /// What came to the story later draws from `later`, so that a seed's choice stays what it was.
+    pub(super) fn new(nodes: usize, random: &mut Random, later: &mut Random) -> Choice {
         let faults = Fault::ALL.into_iter().filter(|fault| random.chance(fault.percent(nodes)));
         let mut faults: Vec<Fault> = faults.collect();
         if faults.is_empty() {
@@ -181,6 +205,7 @@ impl Choice {
             } else {
                 0
             },
+            moves: Moves::new(later),
         }
     }
 
@@ -198,6 +223,9 @@ impl std::fmt::Display for Choice {
         }
         if self.controllers > 0 {
             write!(f, ", {} controllers", self.controllers)?;
+        }
+        if let Some(moves) = &self.moves {
+            write!(f, ", two directories, {} ms", moves.pause_ms)?;
         }
         Ok(())
     }

@@ -16,12 +16,12 @@ use ottla_client::{
 use ottla_env::MonoTime;
 use ottla_env::sim::SimEnv;
 use ottla_judge::What;
-use ottla_judge::watch::{Files, SameFiles};
+use ottla_judge::watch::{Files, OnePlace, SameFiles};
 use ottla_protocol::messages::{MetadataRequest, MetadataResponse};
 use ottla_protocol::{Str, Uuid};
 
-use super::cluster::DATA;
 use super::diary::name_of;
+use super::settled::Places;
 use super::work::{self, GROUP, SHORT, place, upgrader};
 use super::{CALM_LIMIT, Story, files, replicas};
 use crate::wire::Connection;
@@ -49,7 +49,11 @@ impl Story<'_> {
             let start = self.read_back(&env, &admin, partition).await?;
             starts.insert(partition.to_string(), start);
         }
-        if self.cluster.len() == 1 { Ok(()) } else { self.compare_files(&admin, &starts).await }
+        let places = self.until_moved(&env, &admin, calm_since).await?;
+        if self.cluster.len() == 1 && places.is_empty() {
+            return Ok(());
+        }
+        self.compare_files(&admin, &starts, &places).await
     }
 
     /// A node takes clients only when it knows what was acknowledged before it started: nobody is
@@ -61,7 +65,7 @@ impl Story<'_> {
         unknown.map_or(Ok(()), |text| Err(format!("served too early: {text}")))
     }
 
-    fn left(&self, since: MonoTime) -> Duration {
+    pub(super) fn left(&self, since: MonoTime) -> Duration {
         CALM_LIMIT.saturating_sub(self.sim.now().since(since))
     }
 
@@ -257,17 +261,29 @@ impl Story<'_> {
         &mut self,
         admin: &Admin<SimEnv>,
         starts: &BTreeMap<String, i64>,
+        places: &Places,
     ) -> Result<(), String> {
         let quorum = admin.describe_quorum().await;
         let quorum = quorum.map_err(|error| format!("liveness: the quorum: {error}"))?;
         let all_stopped = self.cluster.stop_all().await;
         let mut by_partition = BTreeMap::<String, BTreeMap<i32, Files>>::new();
         for (id, index) in (1..).zip(0..self.cluster.len()) {
-            let read = files::read(&self.cluster.disk(index), Path::new(DATA));
-            let read = read.map_err(|text| format!("files of node {id}: {text}"))?;
-            for (partition, files) in read {
-                by_partition.entry(partition).or_default().insert(id, files);
+            for directory in self.cluster.directories(index) {
+                let read = files::read(&self.cluster.disk(index), Path::new(directory));
+                let read = read.map_err(|text| format!("files of node {id}: {text}"))?;
+                for (partition, files) in read {
+                    let by_node = by_partition.entry(partition.clone()).or_default();
+                    if by_node.insert(id, files).is_some() {
+                        let wrong =
+                            OnePlace::holds(&partition, id, self.cluster.directories(index));
+                        let text = wrong.map_or_else(String::new, |wrong| wrong.text);
+                        self.setup.diary.wrong(self.sim.now(), "closing", &text);
+                    }
+                }
             }
+        }
+        if let Some(text) = self.misplaced(places, quorum.high_watermark)? {
+            self.setup.diary.wrong(self.sim.now(), "closing", &text);
         }
         let filled = |files: &Files| !files.batches.is_empty();
         let is_there = |by_node: &BTreeMap<i32, Files>| by_node.values().any(filled);

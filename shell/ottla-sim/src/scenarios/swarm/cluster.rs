@@ -11,13 +11,17 @@ use ottla_env::Env;
 use ottla_env::sim::{LossPlan, Sim, SimDisk, SimEnv};
 use tokio::sync::oneshot;
 
-use super::choice::Choice;
+use super::choice::{Choice, Moves};
 use crate::node::{Flush, PORT};
 
 /// A node's data directory.
 pub(super) const DATA: &str = "/data";
+/// Its second one, where it has two.
+pub(super) const MORE: &str = "/more";
 /// Where controllers listen.
 const CONTROLLER_PORT: u16 = 9093;
+/// How fast replicas are copied from one directory to another.
+pub(super) const MOVE_RATE: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
 /// An orderly stop takes no longer, or it is a kill.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
@@ -43,6 +47,7 @@ pub(super) struct Cluster<'a> {
     sim: &'a Sim,
     flush: Flush,
     begins_at: Option<&'static str>,
+    moves: Option<Moves>,
     /// The first so many nodes.
     brokers: usize,
     members: Vec<Member>,
@@ -61,8 +66,8 @@ impl<'a> Cluster<'a> {
         let members: Vec<Member> = names.map(member).collect();
         let ips: Vec<_> = members.iter().map(|member| sim.node(&member.name).ip()).collect();
         let addresses = ips[..choice.nodes].iter().map(|ip| SocketAddr::new(*ip, PORT)).collect();
-        let (brokers, begins_at) = (choice.nodes, choice.begins_at);
-        Cluster { sim, flush, begins_at, brokers, members, addresses, cuts: 0, kills: 0 }
+        let &Choice { nodes: brokers, begins_at, moves, .. } = choice;
+        Cluster { sim, flush, begins_at, moves, brokers, members, addresses, cuts: 0, kills: 0 }
     }
 
     /// All nodes, whatever they are.
@@ -207,7 +212,7 @@ impl<'a> Cluster<'a> {
         let copies = self.brokers.min(3).to_string();
         let mut settings = vec![
             ("node.id", (index + 1).to_string()),
-            ("log.dirs", DATA.to_owned()),
+            ("log.dirs", self.directories(index).join(",")),
             ("offsets.topic.num.partitions", "2".to_owned()),
             ("offsets.topic.replication.factor", copies.clone()),
             ("default.replication.factor", copies),
@@ -222,6 +227,9 @@ impl<'a> Cluster<'a> {
             let own = self.sim.node(self.name(index)).ip();
             settings.push(("advertised.listeners", format!("PLAINTEXT://{own}:{PORT}")));
             listeners.push(format!("PLAINTEXT://0.0.0.0:{PORT}"));
+        }
+        if let Some(rate) = self.moves.and_then(|moves| moves.bytes_per_second) {
+            settings.push((MOVE_RATE, rate.to_string()));
         }
         if self.members.len() > 1 {
             let is_controller = self.controllers().contains(&index);
@@ -243,6 +251,12 @@ impl<'a> Cluster<'a> {
         settings.push(("listeners", listeners.join(",")));
         settings.extend(self.begins_at.map(|name| ("ottla.metadata.version", name.to_owned())));
         Layers::new(settings.into_iter().map(|(key, value)| Setting::flag(key, value)))
+    }
+
+    /// Where a node keeps its logs; what is a controller alone has one place for them.
+    pub(super) fn directories(&self, index: usize) -> &'static [&'static str] {
+        let has_two = self.moves.is_some() && index < self.brokers;
+        if has_two { &[DATA, MORE] } else { &[DATA] }
     }
 
     /// Which nodes vote: those that are nothing else, or all.

@@ -13,7 +13,7 @@ use ottla_protocol::records::batches;
 use super::replicas::hash;
 
 /// No segment of a run is larger.
-const SEGMENT_MAX: u64 = 1 << 30;
+pub(super) const SEGMENT_MAX: u64 = 1 << 30;
 
 /// Every partition's files on one disk, by the folder's name.
 pub(super) fn read(disk: &SimDisk, root: &Path) -> Result<BTreeMap<String, Files>, String> {

@@ -7,7 +7,7 @@ use ottla_env::sim::{LossPlan, Op, Random, Sim};
 use ottla_env::{Disk, FileKind, MonoTime};
 
 use super::choice::{Choice, Fault};
-use super::cluster::{Cluster, DATA, client_name};
+use super::cluster::{Cluster, DATA, MORE, client_name};
 
 /// Effects on a disk before the power goes at one.
 const EFFECTS_MAX: u64 = 200;
@@ -15,6 +15,8 @@ const EFFECTS_MAX: u64 = 200;
 const DOWN_MS_MAX: u64 = 4_000;
 /// What a full disk still takes.
 const ROOM: (u64, u64) = (0, 1 << 18);
+/// Of a hundred errors of a disk, how many take the second directory of a node that has two.
+const LOST_PERCENT: u64 = 40;
 /// A wall clock is off by so much at most: less than the hour by which a record may be ahead.
 const SKEW_MS_MAX: u64 = 50 * 60_000;
 /// Of a fast or slow clock: one part in a hundred.
@@ -24,6 +26,8 @@ const DRIFT_PPM_MAX: u64 = 10_000;
 enum Cure {
     /// The node starts (again), on a sound disk.
     Restart(usize),
+    /// The disk that was lost is there again, and the node starts with it.
+    Find(usize),
     Heal(Vec<(String, String)>),
     QuickDisk(usize),
     QuickLink(String, String),
@@ -40,6 +44,8 @@ pub(super) struct Trouble<'a> {
     cures: Vec<(MonoTime, Cure)>,
     /// Nodes whose restart is among the cures.
     doomed: Vec<bool>,
+    /// Nodes whose second directory is out of reach, over restarts too.
+    has_lost: Vec<bool>,
     /// By how much each node's wall clock is off.
     skews_ms: Vec<i64>,
     /// A bit was turned over: what it hit may be gone.
@@ -64,6 +70,7 @@ impl<'a> Trouble<'a> {
             machines,
             cures: Vec::new(),
             doomed: vec![false; cluster.len()],
+            has_lost: vec![false; cluster.len()],
             skews_ms: vec![0; cluster.len()],
             is_flipped: false,
             count: 0,
@@ -152,6 +159,15 @@ impl<'a> Trouble<'a> {
                 let disk = self.sim.disk(cluster.name(index));
                 disk.clear_faults();
                 disk.set_capacity(u64::MAX);
+                if self.has_lost[index] {
+                    disk.lose_folder(Path::new(MORE));
+                }
+                self.doomed[index] = false;
+                cluster.restart(index);
+            }
+            Cure::Find(index) => {
+                self.sim.disk(cluster.name(index)).clear_faults();
+                self.has_lost[index] = false;
                 self.doomed[index] = false;
                 cluster.restart(index);
             }
@@ -191,6 +207,7 @@ impl<'a> Trouble<'a> {
                 self.is_flipped |= self.flip(cluster.name(index));
                 self.restart_later(index);
             }
+            Fault::DiskError if self.loses_a_disk(index, cluster) => {}
             Fault::DiskError | Fault::DiskFull | Fault::SlowDisk => {
                 self.spoil_disk(fault, index, cluster);
             }
@@ -226,6 +243,18 @@ impl<'a> Trouble<'a> {
             _ => cluster.power_cut(index, None),
         }
         self.restart_later(index);
+    }
+
+    /// Takes one of two disks from a node, which goes on with the other.
+    fn loses_a_disk(&mut self, index: usize, cluster: &Cluster<'_>) -> bool {
+        let has_two = cluster.directories(index).len() > 1;
+        if !has_two || self.has_lost[index] || !self.random.chance(LOST_PERCENT) {
+            return false;
+        }
+        self.has_lost[index] = true;
+        self.sim.disk(cluster.name(index)).lose_folder(Path::new(MORE));
+        self.later(Cure::Find(index));
+        true
     }
 
     fn spoil_disk(&mut self, fault: Fault, index: usize, cluster: &Cluster<'_>) {

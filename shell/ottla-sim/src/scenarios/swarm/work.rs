@@ -4,6 +4,7 @@
 mod admin;
 mod ends;
 mod member;
+mod mover;
 mod observer;
 mod producer;
 mod reader;
@@ -117,6 +118,7 @@ pub(super) fn begin(
     clients: &[SimEnv],
     setup: &Arc<Setup>,
     random: &mut Random,
+    later: &mut Random,
 ) -> Vec<(&'static str, Task)> {
     let choice = setup.choice.clone();
     let mut tasks = Vec::new();
@@ -171,6 +173,10 @@ pub(super) fn begin(
     }
     let (env, setup, random) = next(random);
     tasks.push(spawn(&env, "observer", observer::run(env.clone(), setup, random)));
+    if let Some(moves) = choice.moves {
+        let (env, setup, random) = next(later);
+        tasks.push(spawn(&env, "mover", mover::run(env.clone(), setup, random, moves)));
+    }
     tasks
 }
 

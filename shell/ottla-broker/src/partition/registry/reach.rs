@@ -1,0 +1,45 @@
+//! Replicas that may be on a disk that this node misses: an empty log must not take the place of one.
+
+use std::collections::BTreeSet;
+
+use ottla_env::Env;
+use ottla_metadata::image::{self, directory};
+use ottla_plant::{Plant, planted};
+
+use super::Registry;
+use crate::partition::office::PartitionKey;
+
+/// What is known of replicas whose directory nobody has written down.
+#[derive(Default)]
+pub(super) struct Reach {
+    /// All that was there when this process began has been opened.
+    is_open: bool,
+    /// Not found at the start, while a disk was missing: they stay out of reach until the next one.
+    missed: BTreeSet<PartitionKey>,
+}
+
+impl<E: Env> Registry<E> {
+    /// All that was there when this process began has been opened: what appears now is new.
+    pub(crate) fn opened(&self) {
+        self.reach.lock().is_open = true;
+    }
+
+    /// Whether a replica that is not found may be on a disk that this node misses. The controller may not
+    /// know in which directory it is: it was not told yet, or the level has no directories (before 3.7).
+    /// Then it may be on any, unless it is new.
+    pub(super) fn is_out_of_reach(&self, key: PartitionKey, state: &image::Partition) -> bool {
+        if !self.data_dirs.misses_some() || planted(Plant::EmptyForMissing) {
+            return false;
+        }
+        let known =
+            state.directory(self.office.node_id()).filter(|id| !directory::is_reserved(*id));
+        if let Some(known) = known {
+            return self.data_dirs.is_out_of_reach(known);
+        }
+        let mut reach = self.reach.lock();
+        if !reach.is_open {
+            reach.missed.insert(key);
+        }
+        reach.missed.contains(&key)
+    }
+}
