@@ -155,6 +155,12 @@ fn disturb(options: &Options, cluster: &mut Cluster, folder: &Path) -> Result<Re
         }
         report.round(number, options.rounds, &told, drivers.counts());
     }
+    if options.acts.contains(&Act::Shift) {
+        report.figures.push(("replicas sent to another directory", cluster.shifted.to_string()));
+        if cluster.shifted == 0 {
+            report.wrong("no replica was taken to another log directory".to_string());
+        }
+    }
     end(cluster, &load, drivers, churn, folder, &mut report)?;
     println!("judging");
     report.judge(folder, start.elapsed())?;
@@ -244,6 +250,7 @@ fn act(cluster: &mut Cluster, round: &Round, whom: u16) -> Result<(), String> {
             let partition = i32::from(next % 2);
             cluster.reassign(MOVED, partition, &replicas);
         }
+        Act::Shift => cluster.shift(whom, TOPICS[0].0, TOPICS[0].1),
         Act::Unplug => cluster.network.unplug(whom)?,
         Act::Split => {
             for other in &others {

@@ -30,6 +30,14 @@ pub(crate) struct Seat {
     pub(crate) software: Software,
     pub(crate) is_broker: bool,
     pub(crate) is_controller: bool,
+    pub(crate) has_two_directories: bool,
+}
+
+impl Seat {
+    /// A node with one log directory.
+    pub(crate) fn new(software: Software, is_broker: bool, is_controller: bool) -> Seat {
+        Seat { software, is_broker, is_controller, has_two_directories: false }
+    }
 }
 
 /// The nodes, from number 1 on, and what joins them.
@@ -38,6 +46,8 @@ pub(crate) struct Cluster {
     pub(crate) network: Network,
     /// One for each node, or none.
     pub(crate) disks: Vec<Disk>,
+    /// Replicas that were sent to another log directory.
+    pub(crate) shifted: usize,
 }
 
 impl Cluster {
@@ -53,12 +63,14 @@ impl Cluster {
         let seat = |(index, seat): (usize, &Seat)| {
             let id = index as u16 + 1;
             let roles = (seat.is_broker, seat.is_controller);
-            Node::new(id, seat.software.clone(), roles, &network, folder)
+            let mut node = Node::new(id, seat.software.clone(), roles, &network, folder);
+            node.has_two_directories = seat.has_two_directories;
+            node
         };
         let nodes: Vec<Node> = seats.iter().enumerate().map(seat).collect();
         let places: Vec<PathBuf> = nodes.iter().map(Node::disk).collect();
         let disks = if own_disks { disks::make(&places) } else { Vec::new() };
-        let cluster = Cluster { nodes, network, disks };
+        let cluster = Cluster { nodes, network, disks, shifted: 0 };
         for node in &cluster.nodes {
             node.prepare(&cluster.settings(node, more), CLUSTER_ID, RELEASE)?;
         }
@@ -81,7 +93,9 @@ impl Cluster {
         let brokers = self.nodes.iter().filter(|node| node.is_broker).count();
         let factor = brokers.min(3).to_string();
         let in_sync = brokers.min(2).to_string();
-        let data = node.data().display().to_string();
+        let data: Vec<String> =
+            node.data().iter().map(|directory| directory.display().to_string()).collect();
+        let data = data.join(",");
         let id = node.id.to_string();
         let mut settings: Vec<(String, String)> = [
             ("node.id", id.as_str()),
@@ -282,9 +296,28 @@ impl Cluster {
         self.of_brokers().iter().map(|node| i32::from(node.id)).collect()
     }
 
-    /// Where each node's files lie.
+    /// Moves a node's replicas of a topic to its other log directory, those that are taken; the rest may
+    /// be asked for again.
+    pub(crate) fn shift(&mut self, id: u16, topic: &str, partitions: u32) {
+        let Some(node) = self.nodes.iter().find(|node| node.id == id) else { return };
+        let directories = node.data();
+        let moved = (0..partitions).filter(|partition| {
+            let folder = format!("{topic}-{partition}");
+            let other = directories.iter().find(|data| !data.join(&folder).is_dir());
+            // Who is not there, or has no such replica, moves none.
+            other.is_some_and(|other| {
+                let path = other.display().to_string();
+                admin::alter_log_dir(&node.address, topic, *partition as i32, &path).is_ok()
+            })
+        });
+        self.shifted += moved.count();
+    }
+
+    /// Where each node's files lie, directory by directory.
     pub(crate) fn data(&self) -> Vec<(u16, PathBuf)> {
-        self.nodes.iter().map(|node| (node.id, node.data())).collect()
+        let directories =
+            |node: &Node| node.data().into_iter().map(|data| (node.id, data)).collect::<Vec<_>>();
+        self.nodes.iter().flat_map(directories).collect()
     }
 
     /// Stops all at once; says which of Ottla's had to be killed. Kafka's last ones wait for a quorum

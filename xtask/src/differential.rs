@@ -91,8 +91,7 @@ fn several(brokers: u16, mut args: Vec<String>) -> Result<(), String> {
 /// Brokers, and a controller that is none: any of the brokers may be stopped. Its ports are taken before
 /// another cluster looks for some.
 fn start(name: &str, software: &Software, brokers: u16) -> Result<(Cluster, PathBuf), String> {
-    let seat =
-        |is_broker| Seat { software: software.clone(), is_broker, is_controller: !is_broker };
+    let seat = |is_broker| Seat::new(software.clone(), is_broker, !is_broker);
     let mut seats = vec![seat(true); usize::from(brokers)];
     seats.push(seat(false));
     let folder = std::env::temp_dir().join(format!("ottla-diff-{name}-{}", std::process::id()));

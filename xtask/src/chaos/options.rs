@@ -15,7 +15,8 @@ pub(crate) const CHAOS: &str = "usage: cargo xtask chaos [OPTIONS]
   --seconds S       no further round after so long
   --seed X          the choices (1)
   --acts A,B        only these of kill, kill-two, kill-all, power, power-all, restart, pause, unplug, split,
-                    mute, ring, flap, move
+                    mute, ring, flap, move; or shift besides, which none is if not given: a node has two log
+                    directories then, and its replicas are moved from one to the other
   --layout WORDS    the nodes, as for mixed (ottla,ottla,ottla)
   --measure WHAT    no rounds: the time from a kill until writes flow again, so many times as there are rounds, of
                     the `leader` of a partition or of the `controller`
@@ -177,7 +178,11 @@ impl Options {
         if !(is_broker || is_controller) || roles.len() > 2 {
             return Err(format!("{word}: roles are b, c or both"));
         }
-        Ok(Seat { software, is_broker, is_controller })
+        let has_two_directories = self.acts.contains(&Act::Shift);
+        if has_two_directories && name != "ottla" {
+            return Err("shift is for clusters of Ottla alone".to_string());
+        }
+        Ok(Seat { software, is_broker, is_controller, has_two_directories })
     }
 
     /// Builds and fetches what is needed while there is still a network.
@@ -200,8 +205,7 @@ impl Options {
 }
 
 fn acts(words: &str) -> Result<Vec<Act>, String> {
-    let named = |word: &str| Act::ALL.into_iter().find(|act| act.name() == word);
-    words.split(',').map(|word| named(word).ok_or_else(|| format!("no act {word}"))).collect()
+    words.split(',').map(|word| Act::named(word).ok_or_else(|| format!("no act {word}"))).collect()
 }
 
 fn clients(words: &str) -> Result<Vec<String>, String> {

@@ -42,6 +42,8 @@ pub(crate) enum Act {
     Flap,
     /// A partition is given other replicas.
     Move,
+    /// Its replicas of the first topic go to its other log directory. Only where it is asked for.
+    Shift,
 }
 
 impl Act {
@@ -61,6 +63,11 @@ impl Act {
         Act::Move,
     ];
 
+    /// The act of this name.
+    pub(crate) fn named(name: &str) -> Option<Act> {
+        Act::ALL.into_iter().chain([Act::Shift]).find(|act| act.name() == name)
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Act::Kill => "kill",
@@ -76,6 +83,7 @@ impl Act {
             Act::Ring => "ring",
             Act::Flap => "flap",
             Act::Move => "move",
+            Act::Shift => "shift",
         }
     }
 

@@ -9,6 +9,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 const PRODUCE: (i16, i16) = (0, 7);
 const METADATA: (i16, i16) = (3, 8);
 const CREATE_TOPICS: (i16, i16) = (19, 4);
+const ALTER_LOG_DIRS: (i16, i16) = (34, 1);
 const REASSIGN: (i16, i16) = (45, 0);
 const DESCRIBE_QUORUM: (i16, i16) = (55, 0);
 const TOPIC_EXISTS: i16 = 36;
@@ -144,6 +145,32 @@ pub(crate) fn reassign(
     match codes.first().and_then(|topic| topic.first()) {
         Some((0, _)) => Ok(()),
         other => Err(format!("reassignment: {other:?}")),
+    }
+}
+
+/// Asks a node for its replica of a partition to be moved to another log directory; it goes on by itself.
+pub(crate) fn alter_log_dir(
+    address: &str,
+    topic: &str,
+    partition: i32,
+    path: &str,
+) -> Result<(), String> {
+    let mut body = 1i32.to_be_bytes().to_vec();
+    string(&mut body, path);
+    body.extend_from_slice(&1i32.to_be_bytes());
+    string(&mut body, topic);
+    body.extend_from_slice(&1i32.to_be_bytes());
+    body.extend_from_slice(&partition.to_be_bytes());
+    let mut wire = Wire::connect(address, LIMIT)?;
+    let mut answer = wire.call(ALTER_LOG_DIRS.0, ALTER_LOG_DIRS.1, &body)?;
+    answer.i32()?;
+    let codes = answer.each(|topic| {
+        topic.string()?;
+        topic.each(|partition| Ok((partition.i32()?, partition.i16()?)))
+    })?;
+    match codes.first().and_then(|topic| topic.first()) {
+        Some((_, 0)) => Ok(()),
+        other => Err(format!("log directory: {other:?}")),
     }
 }
 

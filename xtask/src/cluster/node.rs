@@ -25,6 +25,7 @@ pub(crate) struct Node {
     pub(crate) software: Software,
     pub(crate) is_broker: bool,
     pub(crate) is_controller: bool,
+    pub(crate) has_two_directories: bool,
     /// host:port for the clients; of a controller alone, its controller listener.
     pub(crate) address: String,
     folder: PathBuf,
@@ -45,6 +46,7 @@ impl Node {
             software,
             is_broker,
             is_controller,
+            has_two_directories: false,
             address: if is_broker { network.address(id) } else { network.controller(id) },
             folder: folder.join(format!("node-{id}")),
             child: None,
@@ -53,8 +55,9 @@ impl Node {
     }
 
     /// Where its files lie.
-    pub(crate) fn data(&self) -> PathBuf {
-        self.disk().join("data")
+    pub(crate) fn data(&self) -> Vec<PathBuf> {
+        let names = if self.has_two_directories { &["data", "data-2"][..] } else { &["data"] };
+        names.iter().map(|name| self.disk().join(name)).collect()
     }
 
     /// Where a disk of its own belongs.

@@ -55,6 +55,10 @@ fn one(
     for (id, data) in nodes {
         let folder = data.join(name);
         if folder.is_dir() {
+            if replicas.iter().any(|(other, _)| other == id) {
+                found.differences.push(format!("{name}: node {id} has it in two directories"));
+                continue;
+            }
             replicas.push((*id, read(&folder).map_err(|error| format!("node {id}: {error}"))?));
         }
     }

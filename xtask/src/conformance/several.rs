@@ -23,7 +23,7 @@ pub(super) fn run(
     options: &Options,
     clients: impl FnOnce(&Target) -> Vec<Row>,
 ) -> Result<Vec<Row>, String> {
-    let seat = Seat { software: software(options)?, is_broker: true, is_controller: true };
+    let seat = Seat::new(software(options)?, true, true);
     let seats = vec![seat; usize::from(options.nodes)];
     let folder = std::env::temp_dir().join(format!("ottla-conformance-{}", std::process::id()));
     let network = Network::loopback(options.nodes)?;
@@ -35,7 +35,7 @@ pub(super) fn run(
     println!("{} nodes answer after {} ms", options.nodes, cluster.start()?.as_millis());
     let target = Target {
         bootstrap: cluster.bootstrap(),
-        data: cluster.node(1).data(),
+        data: cluster.node(1).data().swap_remove(0),
         nodes: options.nodes,
         restarting: options.restarting,
     };
