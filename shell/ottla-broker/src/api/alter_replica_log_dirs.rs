@@ -4,7 +4,9 @@
 //! - A replica that is not here yet is made in the directory that was named for it, and answered with
 //!   REPLICA_NOT_AVAILABLE: `kafka-reassign-partitions` asks before it moves the replica to this node.
 //! - Where the replica is in that directory already, a move to another is given up.
+//! - A partition that is named more than once goes where it was named for last, and is answered once.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,27 +26,30 @@ pub(crate) async fn handle<E: Env>(
     _context: &RequestContext,
     request: AlterReplicaLogDirsRequest,
 ) -> AlterReplicaLogDirsResponse {
-    let mut results: Vec<AlterReplicaLogDirTopicResult> = Vec::new();
+    let mut wanted: BTreeMap<&Str, BTreeMap<i32, &Str>> = BTreeMap::new();
     for dir in &request.dirs {
         for topic in &dir.topics {
-            let mut partitions = Vec::with_capacity(topic.partitions.len());
             for index in &topic.partitions {
-                let outcome = begin(rooms, &dir.path, &topic.name, *index).await;
-                partitions.push(AlterReplicaLogDirPartitionResult {
-                    partition_index: *index,
-                    error_code: outcome.err().map_or(0, ErrorCode::code),
-                    ..Default::default()
-                });
-            }
-            match results.iter_mut().find(|known| known.topic_name == topic.name) {
-                Some(known) => known.partitions.append(&mut partitions),
-                None => results.push(AlterReplicaLogDirTopicResult {
-                    topic_name: topic.name.clone(),
-                    partitions,
-                    ..Default::default()
-                }),
+                wanted.entry(&topic.name).or_default().insert(*index, &dir.path);
             }
         }
+    }
+    let mut results = Vec::with_capacity(wanted.len());
+    for (topic, indexes) in wanted {
+        let mut partitions = Vec::with_capacity(indexes.len());
+        for (index, path) in indexes {
+            let outcome = begin(rooms, path, topic, index).await;
+            partitions.push(AlterReplicaLogDirPartitionResult {
+                partition_index: index,
+                error_code: outcome.err().map_or(0, ErrorCode::code),
+                ..Default::default()
+            });
+        }
+        results.push(AlterReplicaLogDirTopicResult {
+            topic_name: topic.clone(),
+            partitions,
+            ..Default::default()
+        });
     }
     rooms.moves.tell();
     AlterReplicaLogDirsResponse { results, ..Default::default() }
