@@ -193,6 +193,13 @@ impl<E: Env> DataDirs<E> {
         dir.create_copy(of)
     }
 
+    /// Whether a directory still has the log whose place `now` took.
+    pub fn holds_former(&self, now: &Partition<E>, directory: Uuid) -> bool {
+        let (id, here) = (now.id(), now.directory_id());
+        let dir = self.iter().find(|dir| dir.directory_id() == directory && directory != here);
+        dir.is_some_and(|dir| dir.partition(id.topic_id, id.partition).is_some())
+    }
+
     /// Gives up every copy of a partition.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ottla_env::Env;
 use ottla_protocol::messages::alter_replica_log_dirs_response::{
@@ -20,6 +21,10 @@ use ottla_protocol::{ErrorCode, Str};
 use super::context::RequestContext;
 use crate::log::LogError;
 use crate::rooms::Rooms;
+
+/// How long a move waits for what an earlier one left behind, and how often it looks.
+const FORMER_PAUSE: Duration = Duration::from_millis(2);
+const FORMER_LOOKS: usize = 500;
 
 pub(crate) async fn handle<E: Env>(
     rooms: &Arc<Rooms<E>>,
@@ -78,6 +83,13 @@ async fn begin<E: Env>(
     };
     if partition.log.is_offline() {
         return Err(ErrorCode::KafkaStorageError);
+    }
+    // What the replica left there when it moved the last time goes once that move is durable.
+    for _ in 0..FORMER_LOOKS {
+        if !rooms.data_dirs.holds_former(&partition.log, directory) {
+            break;
+        }
+        rooms.env.sleep(FORMER_PAUSE).await;
     }
     loop {
         let begun = if partition.log.directory_id() == directory {

@@ -88,7 +88,7 @@ fn topics<E: Env>(
                     wanted.partitions.iter().filter_map(|index| topic.partition(*index));
                 Some(described(topic, &mut named))
             });
-            found.collect()
+            found.filter(|topic| !topic.partitions.is_empty()).collect()
         }
     }
 }

@@ -258,6 +258,32 @@ fn a_replica_waits_for_the_controller_before_it_is_elsewhere() {
     });
 }
 
+/// Goal: a replica that has just come to a directory can go back at once, though what it left there is not gone yet.
+#[test]
+fn a_replica_may_go_back_as_soon_as_it_has_come() {
+    for seed in 61..69 {
+        let sim = Sim::new(seed);
+        sim.block_on(async {
+            let cluster = Cluster::start_in(&sim, "/a,/b").await;
+            cluster.create_topic(3, &[]).await;
+            cluster.produce("one").await;
+            let moving = cluster.leader().await;
+            let (from, _) = place(&cluster, moving).await;
+            let to = other(&from);
+            // What is left behind stays until the move is durable.
+            sim.disk(&name(moving))
+                .set_latency(Duration::from_millis(20), Duration::from_millis(60));
+            assert_eq!(alter(&cluster, moving, to, TOPIC).await, ErrorCode::None);
+            while place(&cluster, moving).await.0 == from {
+                sim.sleep(Duration::from_millis(1)).await;
+            }
+            assert_eq!(alter(&cluster, moving, &from, TOPIC).await, ErrorCode::None, "seed {seed}");
+            until_moved(&sim, &cluster, moving, &from).await;
+            assert_eq!(cluster.values(moving, 1).await, ["one"]);
+        });
+    }
+}
+
 /// Goal: what cannot be moved is answered as Kafka answers it, and a replica that is yet to come goes where it was told.
 #[test]
 fn a_directory_is_named_for_a_replica_that_is_yet_to_come() {
