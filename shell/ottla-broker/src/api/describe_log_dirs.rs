@@ -2,6 +2,7 @@
 //! file system has left (v4+). A copy that is to take its replica's place is marked, with how many offsets it
 //! is behind (KIP-113).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ottla_env::Env;
@@ -82,8 +83,10 @@ fn topics<E: Env>(
             all.filter(|topic| !topic.partitions.is_empty()).collect()
         }
         Some(wanted) => {
+            let by_name: BTreeMap<&str, _> =
+                here.iter().map(|topic| (&*topic.name, topic)).collect();
             let found = wanted.iter().filter_map(|wanted| {
-                let topic = here.iter().find(|topic| topic.name == wanted.topic)?;
+                let topic = by_name.get(&*wanted.topic)?;
                 let mut named =
                     wanted.partitions.iter().filter_map(|index| topic.partition(*index));
                 Some(described(topic, &mut named))
