@@ -198,6 +198,7 @@ impl<E: Env> Broker<E> {
                 }
             }
         }
+        rooms.partitions.opened();
         drivers.push(in_sync_replicas(&rooms).start());
         drivers.push(directories(&rooms).start());
         drivers.push(rooms.moves.start());

@@ -59,7 +59,6 @@ impl<E: Env> ReplicaDriver<E> {
         for topic in image.topics.iter() {
             assigned.extend(self.assign(image, topic, topic.partitions.keys().copied()).await?);
         }
-        self.registry.opened();
         self.fetchers.follow(image, assigned);
         Ok(())
     }

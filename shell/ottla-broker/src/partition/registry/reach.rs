@@ -19,7 +19,8 @@ pub(super) struct Reach {
 }
 
 impl<E: Env> Registry<E> {
-    /// All that was there when this process began has been opened: what appears now is new.
+    /// This node has caught up with the cluster, and with that opened all that was there when it began: what
+    /// appears now is new. Before that, what was made long ago may be read as if it were made now.
     pub(crate) fn opened(&self) {
         self.reach.lock().is_open = true;
     }
@@ -35,6 +36,9 @@ impl<E: Env> Registry<E> {
             state.directory(self.office.node_id()).filter(|id| !directory::is_reserved(*id));
         if let Some(known) = known {
             return self.data_dirs.is_out_of_reach(known);
+        }
+        if self.data_dirs.partition(key.0, key.1).is_some() {
+            return false;
         }
         let mut reach = self.reach.lock();
         if !reach.is_open {
