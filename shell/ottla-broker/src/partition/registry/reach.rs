@@ -25,17 +25,18 @@ impl<E: Env> Registry<E> {
         self.reach.lock().is_open = true;
     }
 
-    /// Whether a replica that is not found may be on a disk that this node misses. The controller may not
-    /// know in which directory it is: it was not told yet, or the level has no directories (before 3.7).
-    /// Then it may be on any, unless it is new.
+    /// Whether a replica may be on a disk that this node misses: an empty log must not take its place. What
+    /// the controller has written down may be wrong: it was not told yet, or the level has no directories
+    /// (before 3.7), or the replica was about to move, of which it hears before that is done. So only a
+    /// replica that is new may be anywhere else.
     pub(super) fn is_out_of_reach(&self, key: PartitionKey, state: &image::Partition) -> bool {
         if !self.data_dirs.misses_some() || planted(Plant::EmptyForMissing) {
             return false;
         }
         let known =
             state.directory(self.office.node_id()).filter(|id| !directory::is_reserved(*id));
-        if let Some(known) = known {
-            return self.data_dirs.is_out_of_reach(known);
+        if known.is_some_and(|known| self.data_dirs.is_out_of_reach(known)) {
+            return true;
         }
         if self.data_dirs.partition(key.0, key.1).is_some() {
             return false;
