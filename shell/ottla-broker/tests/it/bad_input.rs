@@ -65,6 +65,10 @@ async fn random_bytes<E: Env>(place: Place<E>) {
     for round in 0..40_usize {
         let mut bytes = vec![0; 20 + round * 7];
         place.env.fill_random(&mut bytes);
+        // ApiVersions of an unknown version is answered (KIP-511), and one frame of 65,536 asks for that.
+        if bytes[..2] == ApiKey::ApiVersions.code().to_be_bytes() {
+            bytes[0] = !bytes[0];
+        }
         // Framed, so that the header and body are reached.
         assert_closes(&node, &framed(&bytes)).await;
         let key = i16::from_be_bytes([0, bytes[0] % 96]);
