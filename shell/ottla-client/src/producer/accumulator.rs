@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_env::MonoTime;
-use ottla_protocol::Str;
 use ottla_protocol::records::{BatchBuilder, BatchOptions, NO_PRODUCER_ID};
+use ottla_protocol::{Str, Uuid};
 
 use super::{Delivered, Pending, ProducerOptions};
 use crate::error::{Error, Result};
@@ -54,6 +54,8 @@ struct Queue {
     /// The broker has a batch under this id. Until then only one is on its way: a broker takes the
     /// first sequence it sees, whichever it is, and would refuse an earlier one that was overtaken.
     known: bool,
+    /// The topic whose broker that is: one made anew under the name knows nobody.
+    topic_id: Uuid,
     not_before: MonoTime,
 }
 
@@ -160,7 +162,7 @@ impl Accumulator {
     pub(super) fn due(
         &mut self,
         now: MonoTime,
-        leader: impl Fn(&TopicPartition) -> Option<i32>,
+        leader: impl Fn(&TopicPartition) -> Option<(i32, Uuid)>,
     ) -> Due {
         let mut due = Due::default();
         let hurry = self.flushing > 0 || self.closed;
@@ -180,7 +182,8 @@ impl Accumulator {
                         due.leaderless.push(partition.topic.clone());
                         due.wake_at(now + STALLED);
                     }
-                    Some(leader) => {
+                    Some((_, topic_id)) if !queue.may_send_to(topic_id) => {}
+                    Some((leader, _)) => {
                         let producer = self.producer.filter(|_| self.idempotent);
                         let batch = queue.take(producer, &self.compression);
                         self.in_flight += 1;
@@ -305,6 +308,16 @@ impl Queue {
         }
         let at = lingers.max(self.not_before);
         if at <= now { Wait::Over } else { Wait::Until(at) }
+    }
+
+    /// Whether a batch may go to the topic of this id. To one made anew only one goes at first, as long as its
+    /// broker does not know this producer; a batch that comes back wakes the sender.
+    fn may_send_to(&mut self, topic_id: Uuid) -> bool {
+        if self.topic_id != topic_id {
+            self.known &= self.topic_id.is_zero();
+            self.topic_id = topic_id;
+        }
+        self.known || self.in_flight == 0
     }
 
     /// The next batch, with its sequence and bytes.

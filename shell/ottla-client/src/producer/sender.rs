@@ -51,7 +51,9 @@ pub(super) async fn run<E: Env>(shared: Arc<Shared<E>>) {
 fn take_due<E: Env>(shared: &Shared<E>) -> Due {
     let cluster = shared.client.cluster();
     let leader = |partition: &TopicPartition| {
-        cluster.leader(&partition.topic, partition.partition).map(|(leader, _)| leader)
+        let topic_id = cluster.topic(&partition.topic)?.id;
+        let (leader, _epoch) = cluster.leader(&partition.topic, partition.partition)?;
+        Some((leader, topic_id))
     };
     shared.state.lock().due(shared.client.env().now(), leader)
 }

@@ -80,7 +80,7 @@ struct Sender {
 impl Sender {
     fn step(&mut self, fates: &mut impl Iterator<Item = Fate>, come_back: bool) {
         self.now = self.now + Duration::from_millis(10);
-        let due = self.accumulator.due(self.now, |_| Some(1));
+        let due = self.accumulator.due(self.now, |_| Some((1, Uuid::ZERO)));
         assert!(due.expired.is_empty());
         for (_, batch) in due.by_leader.into_values().flatten() {
             let answer = match fates.next().unwrap_or(Fate::Fine) {
@@ -167,7 +167,8 @@ fn a_batch_whose_time_is_up_is_handed_back() {
 }
 
 fn take_due(accumulator: &mut Accumulator) -> Vec<Batch> {
-    let due = accumulator.due(MonoTime::default() + Duration::from_secs(1), |_| Some(1));
+    let due =
+        accumulator.due(MonoTime::default() + Duration::from_secs(1), |_| Some((1, Uuid::ZERO)));
     due.by_leader.into_values().flatten().map(|(_, batch)| batch).collect()
 }
 
@@ -210,7 +211,7 @@ fn another_id_doubles_nothing() {
         let (mut former, mut present) = (Broker::default(), Broker::default());
         let at = |seconds| MonoTime::default() + Duration::from_secs(seconds);
         let take = |accumulator: &mut Accumulator, seconds| {
-            let due = accumulator.due(at(seconds), |_| Some(1));
+            let due = accumulator.due(at(seconds), |_| Some((1, Uuid::ZERO)));
             (due.by_leader.into_values().flatten().map(|(_, batch)| batch).next(), due.expired)
         };
         let mut told = Vec::new();
@@ -250,6 +251,39 @@ fn another_id_doubles_nothing() {
         let last = logged.iter().filter(|value| **value == "2").count();
         assert_eq!(last, 1);
     }
+}
+
+/// Goal: a topic made anew under the name gets one batch at first: its broker does not know this producer and would
+/// take whichever comes first.
+#[test]
+fn a_topic_made_anew_gets_one_batch_at_first() {
+    let options = ProducerOptions { batch_bytes: 1, ..ProducerOptions::default() };
+    let memory = Arc::new(Semaphore::new(10));
+    let mut accumulator = Accumulator::new(&options);
+    accumulator.producer = Some(PRODUCER);
+    let now = MonoTime::default();
+    let mut told = Vec::new();
+    for number in 0..6 {
+        let (pending, receiver) = pending(number, &memory);
+        accumulator.add(pending, 26, Some(0), 1, now, || 0).unwrap();
+        told.push(receiver);
+    }
+    let take = |accumulator: &mut Accumulator, id: u8| {
+        let id = Uuid::from_random([id; 16]);
+        let due = accumulator.due(now, |_| Some((1, id)));
+        due.by_leader.into_values().flatten().map(|(_, batch)| batch).next()
+    };
+    let first = take(&mut accumulator, 1).unwrap();
+    assert!(take(&mut accumulator, 1).is_none());
+    accumulator.end(&partition(), &first, true);
+    let second = take(&mut accumulator, 1).unwrap();
+    let third = take(&mut accumulator, 1).unwrap();
+    [second, third].iter().for_each(|batch| accumulator.end(&partition(), batch, true));
+    let fourth = take(&mut accumulator, 2).unwrap();
+    assert!(take(&mut accumulator, 2).is_none(), "it is not known there yet");
+    accumulator.end(&partition(), &fourth, true);
+    assert!(take(&mut accumulator, 2).is_some());
+    assert!(take(&mut accumulator, 2).is_some());
 }
 
 #[test]
