@@ -8,7 +8,8 @@
 //! was written there before is doubled. And a log that does not know the producer would take the second, and
 //! refuse the first when it comes again. Here the second is refused as the first was; both come again in order.
 //!
-//! Bounded: the [`KEPT_MAX`] newest, each for [`KEPT_FOR`], longer than a client waits before it tries again.
+//! Bounded: the [`KEPT_MAX`] newest, each for [`KEPT_FOR`] since it came the last time, longer than a client waits
+//! before it tries again; what merely follows it does not prolong that. Nobody pays for it once all are over.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,7 +51,14 @@ struct Refused {
 pub(crate) struct Refusals {
     /// Spares all others the lock.
     any: AtomicBool,
-    known: Mutex<BTreeMap<Place, Refused>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    by_place: BTreeMap<Place, Refused>,
+    /// When the newest was refused: all are over with it.
+    newest: MonoTime,
 }
 
 impl Place {
@@ -64,7 +72,7 @@ impl Place {
         let is_sequenced = batch.has_producer_id() && batch.base_sequence >= 0;
         (is_sequenced && topic.len() <= NAME_MAX).then(|| Place {
             topic_id,
-            topic: if topic_id.is_zero() { topic.detach() } else { Str::default() },
+            topic: if topic_id.is_zero() { topic.clone() } else { Str::default() },
             partition,
             producer_id: batch.producer_id,
         })
@@ -81,14 +89,16 @@ impl Refusals {
     pub(crate) fn note(&self, place: Place, batch: &BatchHeader, code: ErrorCode, now: MonoTime) {
         let end = after(batch);
         let mut known = self.known.lock();
+        let Known { by_place: known, newest } = &mut *known;
         match known.get_mut(&place) {
             Some(refused) if refused.epoch == batch.producer_epoch => {
-                if is_before(batch.base_sequence, refused.sequence) {
-                    refused.sequence = batch.base_sequence;
-                }
                 if is_before(refused.end, end) {
                     refused.end = end;
                 }
+                if is_before(refused.sequence, batch.base_sequence) {
+                    return;
+                }
+                refused.sequence = batch.base_sequence;
                 (refused.code, refused.at) = (code, now);
             }
             _ => {
@@ -105,6 +115,7 @@ impl Refusals {
                 known.insert(place, Refused { epoch, sequence, end, code, at: now });
             }
         }
+        *newest = now;
         self.any.store(true, Ordering::Relaxed);
     }
 
@@ -118,7 +129,11 @@ impl Refusals {
         now: MonoTime,
     ) -> Option<ErrorCode> {
         let mut known = self.known.lock();
-        let refused = known.get_mut(place)?;
+        if now.since(known.newest) >= KEPT_FOR {
+            known.by_place.clear();
+            self.any.store(false, Ordering::Relaxed);
+        }
+        let refused = known.by_place.get(place)?;
         let is_over = batch.producer_epoch != refused.epoch
             || now.since(refused.at) >= KEPT_FOR
             // It came in by another way, through another leader perhaps.
@@ -127,19 +142,13 @@ impl Refusals {
             self.forget(&mut known, place);
             return None;
         }
-        if is_before(refused.sequence, batch.base_sequence) {
-            if is_before(refused.end, after(batch)) {
-                refused.end = after(batch);
-            }
-            return Some(refused.code);
-        }
-        None
+        is_before(refused.sequence, batch.base_sequence).then_some(refused.code)
     }
 
     /// A batch is in the log: the next that was refused is awaited.
     pub(crate) fn appended(&self, place: &Place, batch: &BatchHeader) {
         let mut known = self.known.lock();
-        let Some(refused) = known.get_mut(place) else { return };
+        let Some(refused) = known.by_place.get_mut(place) else { return };
         let next = after(batch);
         if is_before(next, refused.end) {
             refused.sequence = next;
@@ -148,9 +157,9 @@ impl Refusals {
         }
     }
 
-    fn forget(&self, known: &mut BTreeMap<Place, Refused>, place: &Place) {
-        known.remove(place);
-        if known.is_empty() {
+    fn forget(&self, known: &mut Known, place: &Place) {
+        known.by_place.remove(place);
+        if known.by_place.is_empty() {
             self.any.store(false, Ordering::Relaxed);
         }
     }
@@ -213,6 +222,7 @@ mod tests {
         assert_eq!(told(10, Some(4)), Some(CODE));
         // A log that does not know the producer would take it.
         assert_eq!(told(15, None), Some(CODE));
+        refusals.note(place(), &batch(0, 15, 5), CODE, at(1));
         assert_eq!(told(5, Some(4)), None);
         refusals.appended(&place(), &batch(0, 5, 5));
         assert_eq!(told(15, Some(9)), Some(CODE));
@@ -231,6 +241,22 @@ mod tests {
             assert_eq!(refusals.holds_up(&place(), &behind, last, at(seconds)), None);
             assert!(!refusals.any());
         }
+    }
+
+    /// A producer that has given the first up and goes on is told of its gap in the end, however often it asks;
+    /// and what nobody asks for again costs the others nothing.
+    #[test]
+    fn what_follows_prolongs_nothing() {
+        let refusals = Refusals::default();
+        refusals.note(place(), &batch(0, 5, 5), CODE, at(0));
+        let behind = batch(0, 10, 5);
+        for second in 1..30 {
+            assert_eq!(refusals.holds_up(&place(), &behind, Some(4), at(second)), Some(CODE));
+            refusals.note(place(), &behind, CODE, at(second));
+        }
+        let other = Place { partition: 1, ..place() };
+        assert_eq!(refusals.holds_up(&other, &behind, Some(4), at(31)), None);
+        assert!(!refusals.any());
     }
 
     #[test]
@@ -252,6 +278,6 @@ mod tests {
             let place = place(partition).unwrap();
             refusals.note(place, &batch(0, 5, 5), CODE, at(partition as u64 % 10));
         }
-        assert_eq!(refusals.known.lock().len(), KEPT_MAX);
+        assert_eq!(refusals.known.lock().by_place.len(), KEPT_MAX);
     }
 }
