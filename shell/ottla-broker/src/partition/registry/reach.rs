@@ -9,7 +9,7 @@ use ottla_plant::{Plant, planted};
 use super::Registry;
 use crate::partition::office::PartitionKey;
 
-/// What is known of replicas whose directory nobody has written down.
+/// Which replicas this node did not find.
 #[derive(Default)]
 pub(super) struct Reach {
     /// All that was there when this process began has been opened.
